@@ -1,0 +1,1 @@
+"""Plain values that everybody may know. Standard library only."""

@@ -1,0 +1,79 @@
+"""The Draft: what the panels say. Its seed may be open and its count more than one; `expand` makes recipes of it."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from studio.core.choices import Spacing
+from studio.core.errors import BadRecipe
+from studio.core.recipe import SEED_MAX, ControlUse, ModelRef, Recipe, Size
+
+COUNT_MAX = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlLayer:
+    """A control layer in the panel: a `ControlUse` that may be switched off without being forgotten."""
+
+    use: ControlUse
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What the panels say now. `seed` None means: a new one at each press of Generate."""
+
+    prompt: str = ""
+    negative_prompt: str = ""
+    seed: int | None = None
+    steps: int = 20
+    scheduler: str = "dpmpp_2m"
+    spacing: Spacing = Spacing.NORMAL
+    guidance_scale: float = 5.0
+    size: Size = Size(width=256, height=256)
+    model: ModelRef = ModelRef()
+    controls: tuple[ControlLayer, ...] = ()
+    exact: bool = False
+    count: int = 1
+
+
+def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
+    """The recipes of a draft: an open seed becomes a number here and never later; picture i of n has seed + i.
+
+    Seeds wrap at 2**32, so that every one of them can be typed again. Raises `BadRecipe`.
+    """
+    if not 1 <= draft.count <= COUNT_MAX:
+        raise BadRecipe(f"The number of pictures is {draft.count}, but must be 1 to {COUNT_MAX}.")
+    first = rng.randrange(SEED_MAX + 1) if draft.seed is None else draft.seed
+    recipe = Recipe(
+        prompt=draft.prompt,
+        negative_prompt=draft.negative_prompt,
+        seed=first,
+        steps=draft.steps,
+        scheduler=draft.scheduler,
+        spacing=draft.spacing,
+        guidance_scale=draft.guidance_scale,
+        size=draft.size,
+        model=draft.model,
+        controls=tuple(layer.use for layer in draft.controls if layer.enabled),
+        exact=draft.exact,
+    )
+    return tuple(replace(recipe, seed=(first + i) % (SEED_MAX + 1)) for i in range(draft.count))
+
+
+def draft_of(recipe: Recipe) -> Draft:
+    """The draft that makes exactly this recipe again."""
+    return Draft(
+        prompt=recipe.prompt,
+        negative_prompt=recipe.negative_prompt,
+        seed=recipe.seed,
+        steps=recipe.steps,
+        scheduler=recipe.scheduler,
+        spacing=recipe.spacing,
+        guidance_scale=recipe.guidance_scale,
+        size=recipe.size,
+        model=recipe.model,
+        controls=tuple(ControlLayer(use=use) for use in recipe.controls),
+        exact=recipe.exact,
+    )

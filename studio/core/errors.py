@@ -1,0 +1,44 @@
+"""The errors an artist may see: what happened, what to do, and details to copy. Never a traceback in a sentence."""
+
+from __future__ import annotations
+
+
+class StudioError(Exception):
+    """Something the artist should read.
+
+    `headline` says in one sentence what did not work and what was kept, `hint` what to do now,
+    `detail` is technical text to copy. All three are plain text (never interpreted as HTML).
+    """
+
+    def __init__(self, headline: str, hint: str = "", detail: str = "") -> None:
+        super().__init__(headline, hint, detail)  # all three as args, so that the error survives pickling
+        self.headline = headline
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.headline} {self.hint}".strip()
+
+
+class BadRecipe(StudioError):
+    """A draft or recipe says something that cannot be made into a picture."""
+
+
+class ModelMissing(StudioError):
+    """A model named in a recipe cannot be found or is not complete."""
+
+
+class OutOfMemory(StudioError):
+    """The device has not enough memory for this picture."""
+
+
+class BadPicture(StudioError):
+    """The model gave numbers that are not a picture (NaN or infinite)."""
+
+
+class BadInputImage(StudioError):
+    """A dropped, pasted or opened picture cannot be used."""
+
+
+class StorageProblem(StudioError):
+    """A folder or disk refuses to keep something; the picture itself is still in memory."""

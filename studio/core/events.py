@@ -1,0 +1,66 @@
+"""What the engine thread tells: frozen, picklable values, so that the engine may live in another process one day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from studio.core.errors import StudioError
+from studio.core.picture import Picture
+from studio.core.pixels import Pixels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReady:
+    """The libraries are loaded and a device is chosen."""
+
+    device: str
+    dtype: str
+    memory_bytes: int  # of the device, or of the machine when it is the CPU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The job has left the queue."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """`step` of `steps` is done; step 0 with a `phase` says what happens before the first ("loading mini")."""
+
+    job_id: int
+    step: int
+    steps: int
+    seconds: float  # since the first step began
+    phase: str = ""
+    preview: Pixels | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The picture is safely on disk."""
+
+    job_id: int
+    picture: Picture
+    reused: bool = False  # an unchanged job: the engine gave the picture it had
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The job ended without a saved picture."""
+
+    job_id: int
+    error: StudioError
+    unsaved: Pixels | None = None  # a picture that was made but could not be saved: still in memory, not lost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancelled:
+    """The job was stopped on request; nothing was decoded or saved."""
+
+    job_id: int
+
+
+JobEvent = Started | Stepped | Finished | Failed | Cancelled
+EngineEvent = EngineReady | JobEvent

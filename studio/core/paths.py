@@ -1,0 +1,53 @@
+"""Where things lie: the user's folders, or one folder given by --data; and the folder of what ships."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[2]
+RESOURCES = PROJECT / "resources"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folders:
+    """All folders the studio writes to, below one root. Nothing is created by asking for them."""
+
+    root: Path
+
+    @property
+    def pictures(self) -> Path:
+        return self.root / "pictures"
+
+    @property
+    def inputs(self) -> Path:
+        return self.root / "inputs"
+
+    @property
+    def trash(self) -> Path:
+        return self.root / "trash"
+
+    @property
+    def thumbnails(self) -> Path:
+        return self.root / "cache" / "thumbnails"
+
+    @property
+    def index(self) -> Path:
+        return self.root / "index.sqlite3"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "settings.json"
+
+    @property
+    def draft(self) -> Path:
+        return self.root / "draft.json"
+
+
+def model_folders(folders: Folders) -> tuple[Path, ...]:
+    """Where models are looked for by name: what ships, then the artist's own folder."""
+    return (RESOURCES, folders.models)

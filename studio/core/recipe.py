@@ -1,0 +1,150 @@
+"""The Recipe: one frozen value that holds all that makes a picture, and nothing that does not."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.errors import BadRecipe
+from studio.core.schedulers import SCHEDULERS
+
+SEED_MAX = 2**32 - 1
+STEPS_MAX = 1000
+GUIDANCE_MAX = 50.0
+SIDE_MIN, SIDE_MAX, SIDE_STEP = 64, 2048, 8
+WEIGHT_MAX = 4.0
+PROMPT_MAX = 20_000
+CONTROLS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Width and height in pixels, each a multiple of 8 in 64 ... 2048."""
+
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRef:
+    """A base model by name, never by path: recipes travel between machines. "mini" is the one that ships."""
+
+    name: str = "mini"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageRef:
+    """An input picture by the SHA-256 of its stored bytes (64 hex digits)."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlUse:
+    """One control layer: which picture steers, as what, how strongly and during which part of the steps.
+
+    `weight` scales the ControlNet's residuals (0 ... 4, 1 is as trained); `start` and `end` are fractions of the
+    steps (0 <= start <= end <= 1). `low` and `high` are the Canny thresholds (0 ... 255), unused by other kinds.
+    """
+
+    kind: ControlKind
+    image: ImageRef
+    weight: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+    resize: ResizeMode = ResizeMode.CROP
+    invert: bool = False
+    low: int = 100
+    high: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """All that makes one picture. Frozen to the bottom, hashable, comparable, picklable.
+
+    `seed` 0 ... 2**32-1; `steps` 1 ... 1000; `scheduler` is an id of `studio.core.schedulers`; `guidance_scale` is
+    w of classifier-free guidance as diffusers counts it (1 = none; Ho & Salimans 2022 write 1 + w); `exact` asks for
+    32-bit floats, which give the same bits on every run of one machine.
+    """
+
+    prompt: str
+    seed: int
+    negative_prompt: str = ""
+    steps: int = 20
+    scheduler: str = "dpmpp_2m"
+    spacing: Spacing = Spacing.NORMAL
+    guidance_scale: float = 5.0
+    size: Size = Size(width=256, height=256)
+    model: ModelRef = ModelRef()
+    controls: tuple[ControlUse, ...] = ()
+    exact: bool = False
+
+    def __post_init__(self) -> None:
+        check_recipe(self)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise `BadRecipe` with one clear sentence at the first value out of its range."""
+    _check_text("prompt", recipe.prompt)
+    _check_text("negative prompt", recipe.negative_prompt)
+    _check_int("seed", recipe.seed, 0, SEED_MAX)
+    _check_int("number of steps", recipe.steps, 1, STEPS_MAX)
+    _check_number("guidance scale", recipe.guidance_scale, 0.0, GUIDANCE_MAX)
+    _check_size(recipe.size)
+    _check_scheduler(recipe.scheduler, recipe.spacing)
+    if not isinstance(recipe.model.name, str) or not recipe.model.name.strip():
+        raise BadRecipe("No model is named.", "Choose a model; “mini” ships with the studio.")
+    if len(recipe.controls) > CONTROLS_MAX:
+        raise BadRecipe(f"{len(recipe.controls)} control layers are too many.", f"At most {CONTROLS_MAX} work together.")
+    for use in recipe.controls:
+        _check_control(use)
+
+
+def _check_text(what: str, text: str) -> None:
+    if not isinstance(text, str) or len(text) > PROMPT_MAX:
+        raise BadRecipe(f"The {what} is not a text of at most {PROMPT_MAX:,} characters.", "Shorten it.")
+
+
+def _check_int(what: str, value: int, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise BadRecipe(f"The {what} is {value!r}, but must be a whole number from {low} to {high}.")
+
+
+def _check_number(what: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadRecipe(f"The {what} is {value!r}, which is not a number.")
+    if not low <= value <= high:
+        raise BadRecipe(f"The {what} is {value:g}, but must lie between {low:g} and {high:g}.")
+
+
+def _check_size(size: Size) -> None:
+    for what, side in (("width", size.width), ("height", size.height)):
+        _check_int(what, side, SIDE_MIN, SIDE_MAX)
+        if side % SIDE_STEP:
+            raise BadRecipe(f"The {what} is {side}, but must be a multiple of {SIDE_STEP}.")
+
+
+def _check_scheduler(scheduler: str, spacing: Spacing) -> None:
+    info = SCHEDULERS.get(scheduler)
+    if info is None:
+        raise BadRecipe(f"There is no scheduler named {scheduler!r}.", "See the list of schedulers.")
+    if spacing not in info.spacings:
+        offered = ", ".join(info.spacings)
+        raise BadRecipe(f"{info.title} cannot use {spacing} spacing.", f"It offers: {offered}.")
+
+
+def _check_control(use: ControlUse) -> None:
+    _check_number("weight of a control layer", use.weight, 0.0, WEIGHT_MAX)
+    _check_number("start of a control layer", use.start, 0.0, 1.0)
+    _check_number("end of a control layer", use.end, 0.0, 1.0)
+    _check_int("lower Canny threshold", use.low, 0, 255)
+    _check_int("upper Canny threshold", use.high, 0, 255)
+    if use.start > use.end:
+        raise BadRecipe(f"A control layer starts at {use.start:g} but ends at {use.end:g}.", "Let it end after it starts.")
+    digest = use.image.digest
+    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+        raise BadRecipe("A control layer names its picture by something that is not a SHA-256.")

@@ -1,0 +1,164 @@
+"""Recipes and drafts as JSON text: strict in, stable out, one schema number, one function per migration."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.draft import ControlLayer, Draft
+from studio.core.errors import BadRecipe
+from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
+
+SCHEMA = 1
+TEXT_MAX = 256 * 1024
+
+Json = dict[str, Any]  # Any: what json gives; every value is checked below before it is used
+
+
+def to_text(recipe: Recipe) -> str:
+    """The recipe as one JSON object. Lone surrogates become U+FFFD and NUL disappears, as PNG text cannot hold them."""
+    return _dump({"studio_recipe": SCHEMA, **_recipe_json(recipe)})
+
+
+def from_text(text: str) -> Recipe:
+    """The recipe in a text made by `to_text`. Raises `BadRecipe` with a sentence for anything else."""
+    fields = _load(text, "studio_recipe")
+    controls = tuple(_control(item) for item in _list(fields.pop("controls", [])))
+    return _build(Recipe, fields, controls=controls)
+
+
+def draft_to_text(draft: Draft) -> str:
+    """The panels' contents as one JSON object, for the next start."""
+    fields = _shared_json(draft)
+    fields["controls"] = [{"enabled": layer.enabled, **_control_json(layer.use)} for layer in draft.controls]
+    return _dump({"studio_draft": SCHEMA, **fields, "count": draft.count})
+
+
+def draft_from_text(text: str) -> Draft:
+    """The draft in a text made by `draft_to_text`. Raises `BadRecipe`."""
+    fields = _load(text, "studio_draft")
+    layers = []
+    for item in _list(fields.pop("controls", [])):
+        enabled = _dict(item).pop("enabled", True)
+        if not isinstance(enabled, bool):
+            raise BadRecipe("A control layer is neither on nor off.")
+        layers.append(ControlLayer(use=_control(item), enabled=enabled))
+    return _build(Draft, fields, controls=tuple(layers))
+
+
+def _recipe_json(recipe: Recipe) -> Json:
+    return {**_shared_json(recipe), "controls": [_control_json(use) for use in recipe.controls]}
+
+
+def _shared_json(value: Recipe | Draft) -> Json:
+    return {
+        "prompt": value.prompt,
+        "negative_prompt": value.negative_prompt,
+        "seed": value.seed,
+        "steps": value.steps,
+        "scheduler": value.scheduler,
+        "spacing": value.spacing.value,
+        "guidance_scale": value.guidance_scale,
+        "width": value.size.width,
+        "height": value.size.height,
+        "model": value.model.name,
+        "exact": value.exact,
+    }
+
+
+def _control_json(use: ControlUse) -> Json:
+    return {
+        "kind": use.kind.value,
+        "image": use.image.digest,
+        "weight": use.weight,
+        "start": use.start,
+        "end": use.end,
+        "resize": use.resize.value,
+        "invert": use.invert,
+        "low": use.low,
+        "high": use.high,
+    }
+
+
+def _dump(fields: Json) -> str:
+    clean = {key: _clean(value) if isinstance(value, str) else value for key, value in fields.items()}
+    return json.dumps(clean, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _load(text: str, mark: str) -> Json:
+    if len(text) > TEXT_MAX:
+        raise BadRecipe("The recipe text is too long to be one.", detail=f"{len(text)} characters")
+    try:
+        fields = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRecipe("The recipe cannot be read.", "Nothing was changed.", str(error)) from None
+    fields = _dict(fields)
+    schema = fields.pop(mark, None)
+    if not isinstance(schema, int) or isinstance(schema, bool):
+        raise BadRecipe("This text is not a recipe of Diffusion Studio.", "Nothing was changed.")
+    if schema > SCHEMA:
+        raise BadRecipe("This recipe was written by a newer Diffusion Studio.", "Update the studio to use it.")
+    return fields
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number")
+
+
+def _control(item: object) -> ControlUse:
+    fields = dict(_dict(item))
+    try:
+        fields["kind"] = ControlKind(fields.get("kind"))
+        fields["resize"] = ResizeMode(fields.get("resize", "crop"))
+        fields["image"] = ImageRef(digest=_text(fields.get("image")))
+        for name in ("weight", "start", "end"):
+            fields[name] = _number(fields[name]) if name in fields else fields.get(name, {"start": 0.0}.get(name, 1.0))
+        if not isinstance(fields.get("invert", False), bool):
+            raise BadRecipe("A control layer is neither inverted nor not.")
+        return ControlUse(**fields)
+    except (ValueError, TypeError) as error:
+        raise BadRecipe("A control layer of the recipe cannot be read.", "Nothing was changed.", str(error)) from None
+
+
+def _build(kind: type[Any], fields: Json, controls: tuple[Any, ...]) -> Any:  # Any: Recipe or Draft, decided by the caller
+    try:
+        size = Size(width=fields.pop("width", 256), height=fields.pop("height", 256))
+        fields["spacing"] = Spacing(fields.get("spacing", "normal"))
+        fields["guidance_scale"] = _number(fields.get("guidance_scale", 5.0))
+        model = ModelRef(name=_text(fields.pop("model", "mini")))
+        if not isinstance(fields.get("exact", False), bool):
+            raise BadRecipe("“exact” is neither true nor false.")
+        for name in ("prompt", "negative_prompt"):
+            fields[name] = _clean(_text(fields.get(name, "")))
+        return kind(size=size, model=model, controls=controls, **fields)
+    except (ValueError, TypeError) as error:
+        raise BadRecipe("The recipe cannot be read.", "Nothing was changed.", str(error)) from None
+
+
+def _dict(value: object) -> Json:
+    if not isinstance(value, dict):
+        raise BadRecipe("The recipe is not an object of names and values.")
+    return value
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list):
+        raise BadRecipe("The control layers of the recipe are not a list.")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise BadRecipe(f"{value!r} stands where a text is expected.")
+    return value
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadRecipe(f"{value!r} stands where a number is expected.")
+    return float(value)

@@ -1,0 +1,101 @@
+"""Each setting once: name, default, limits, title and help. Damaged files are set aside, never fatal."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+Value = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One setting: the type is that of `default`; `choices` or `low`/`high` limit it; empty `title` keeps it off the page."""
+
+    name: str
+    default: Value
+    title: str = ""
+    help: str = ""
+    choices: tuple[str, ...] = ()
+    low: float = 0
+    high: float = 0
+
+    def accepts(self, value: object) -> bool:
+        """Whether `value` has the right type and lies within the limits."""
+        if type(value) is not type(self.default):
+            return False
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.high > self.low:
+            return self.low <= value <= self.high
+        return True
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(name="theme", default="dark", choices=("dark", "light"), title="Theme", help="Dark keeps the eye on the picture."),
+    Setting(name="preview", default=True, title="Live preview", help="Show the picture while it forms."),
+    Setting(name="thumbnail_px", default=128, low=64, high=256, title="Thumbnail size", help="Height of a thumbnail in the history."),
+    Setting(name="precision", default="auto", choices=("auto", "exact"), title="Precision for new pictures",
+            help="“auto” takes the fastest number format the device has, “exact” 32-bit floats everywhere."),
+    Setting(name="welcomed", default=False),
+    Setting(name="window_geometry", default=""),
+    Setting(name="window_layout", default=""),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+class Settings:
+    """The values in use. Reading gives the default for anything absent; `save` is atomic. Not thread-safe: UI thread only,
+    but `text()` may be handed to a thread that writes."""
+
+    def __init__(self, values: dict[str, Value] | None = None) -> None:
+        self._values: dict[str, Value] = values or {}
+
+    def get(self, name: str) -> Value:
+        return self._values.get(name, BY_NAME[name].default)
+
+    def set(self, name: str, value: Value) -> None:
+        """Raises ValueError for a value the setting does not accept."""
+        if not BY_NAME[name].accepts(value):
+            raise ValueError(f"{value!r} does not fit the setting {name!r}")
+        self._values[name] = value
+
+    def text(self) -> str:
+        return json.dumps(self._values, indent=1, ensure_ascii=False)
+
+
+def load_settings(file: Path) -> tuple[Settings, str]:
+    """The settings of a file and a sentence for the artist if it was damaged (then it is kept aside as *.damaged)."""
+    try:
+        if file.stat().st_size > 1_000_000:
+            raise ValueError("too large")
+        values = json.loads(file.read_text("utf-8"))
+        if not isinstance(values, dict):
+            raise ValueError("not an object")
+    except FileNotFoundError:
+        return Settings(), ""
+    except (OSError, ValueError, RecursionError):
+        return Settings(), _set_aside(file)
+    return Settings({name: value for name, value in values.items() if name in BY_NAME and BY_NAME[name].accepts(value)}), ""
+
+
+def write_text_safely(file: Path, text: str) -> None:
+    """Write a small text so that a crash leaves either the old or the new one. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(part, file)
+
+
+def _set_aside(file: Path) -> str:
+    kept = file.with_name(file.name + ".damaged")
+    try:
+        os.replace(file, kept)
+    except OSError:
+        return "The settings could not be read; the defaults are in use."
+    return f"The settings were damaged; the defaults are in use and the old file is kept as {kept.name}."

@@ -1,0 +1,92 @@
+"""A recipe survives its text form, whatever stands in it; anything else is refused in words."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from studio.core.choices import ControlKind, ResizeMode
+from studio.core.draft import ControlLayer, Draft
+from studio.core.errors import BadRecipe
+from studio.core.recipe import SEED_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.recipe_text import SCHEMA, draft_from_text, draft_to_text, from_text, to_text
+from studio.core.schedulers import SCHEDULERS
+
+unit = st.floats(0, 1, allow_nan=False)
+sides = st.integers(8, 256).map(lambda n: n * 8)
+prompts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=300)
+digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
+controls = st.builds(
+    lambda kind, digest, weight, ends, resize, invert, low, high: ControlUse(
+        kind=kind, image=ImageRef(digest=digest), weight=weight, start=min(ends), end=max(ends), resize=resize,
+        invert=invert, low=low, high=high,
+    ),
+    st.sampled_from(ControlKind), digests, st.floats(0, 4), st.tuples(unit, unit), st.sampled_from(ResizeMode),
+    st.booleans(), st.integers(0, 255), st.integers(0, 255),
+)  # fmt: skip
+schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
+recipes = st.builds(
+    lambda prompt, negative, seed, steps, schedule, guidance, width, height, model, uses, exact: Recipe(
+        prompt=prompt, negative_prompt=negative, seed=seed, steps=steps, scheduler=schedule[0], spacing=schedule[1],
+        guidance_scale=guidance, size=Size(width=width, height=height), model=ModelRef(name=model), controls=tuple(uses),
+        exact=exact,
+    ),
+    prompts, prompts, st.integers(0, SEED_MAX), st.integers(1, 1000), schedules, st.floats(0, 50), sides, sides,
+    st.sampled_from(["mini", "Träume v1.5", "模型"]), st.lists(controls, max_size=4), st.booleans(),
+)  # fmt: skip
+
+
+@given(recipes)
+def test_round_trip(recipe: Recipe) -> None:
+    assert from_text(to_text(recipe)) == recipe
+
+
+@given(recipes, st.booleans(), st.one_of(st.none(), st.integers(0, SEED_MAX)))
+def test_draft_round_trip(recipe: Recipe, enabled: bool, seed: int | None) -> None:
+    layers = tuple(ControlLayer(use=use, enabled=enabled) for use in recipe.controls)
+    draft = Draft(prompt=recipe.prompt, seed=seed, controls=layers, count=3, size=recipe.size)
+    assert draft_from_text(draft_to_text(draft)) == draft
+
+
+def test_surrogates_and_nul_do_not_reach_a_file() -> None:
+    text = to_text(Recipe(prompt="a\ud800b\x00c", seed=1))
+    text.encode("utf-8")
+    assert from_text(text).prompt == "a\ufffdbc"
+
+
+GOOD = json.loads(to_text(Recipe(prompt="p", seed=1)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[]", "null", "3", '"x"', "{}", '{"studio_recipe": "1"}', '{"studio_recipe": true}', "[" * 100_000,
+        '{"studio_recipe": 1}', json.dumps(GOOD | {"studio_recipe": SCHEMA + 1}), json.dumps(GOOD | {"extra": 1}),
+        json.dumps(GOOD | {"seed": "1"}), json.dumps(GOOD | {"seed": -1}), json.dumps(GOOD | {"seed": 1e300}),
+        json.dumps(GOOD | {"steps": None}), json.dumps(GOOD | {"prompt": 5}), json.dumps(GOOD | {"prompt": ["a"]}),
+        json.dumps(GOOD | {"width": "256"}), json.dumps(GOOD | {"width": 10**9}), json.dumps(GOOD | {"spacing": "odd"}),
+        json.dumps(GOOD | {"controls": {}}), json.dumps(GOOD | {"controls": [1]}), json.dumps(GOOD | {"controls": [{}]}),
+        json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "../etc"}]}), json.dumps(GOOD | {"exact": "yes"}),
+        json.dumps(GOOD | {"guidance_scale": True}), json.dumps(GOOD | {"model": 7}), json.dumps(GOOD | {"model": ""}),
+        to_text(Recipe(prompt="p", seed=1)).replace("5.0", "NaN"), to_text(Recipe(prompt="p", seed=1)).replace("5.0", "-Infinity"),
+        json.dumps(GOOD | {"prompt": "x" * 300_000}), json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "invert": 3}]}),
+        json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "weight": "1"}]}),
+        json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "__class__": 1}]}),
+    ],
+)  # fmt: skip
+def test_foreign_text_is_refused_in_words(text: str) -> None:
+    with pytest.raises(BadRecipe) as error:
+        from_text(text)
+    assert error.value.headline
+    assert len(error.value.headline) < 400
+
+
+def test_missing_fields_take_their_defaults() -> None:
+    assert from_text('{"studio_recipe": 1, "prompt": "p", "seed": 4}') == Recipe(prompt="p", seed=4)
+
+
+def test_text_names_no_folder() -> None:
+    recipe = replace(Recipe(prompt="p", seed=1), controls=())
+    assert "/" not in to_text(recipe)

@@ -1,0 +1,39 @@
+"""Settings: damaged files are set aside, never fatal, never lost."""
+
+from pathlib import Path
+
+import pytest
+
+from studio.core.settings import Settings, load_settings, write_text_safely
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    settings = Settings()
+    settings.set("theme", "light")
+    write_text_safely(tmp_path / "settings.json", settings.text())
+    loaded, notice = load_settings(tmp_path / "settings.json")
+    assert loaded.get("theme") == "light"
+    assert notice == ""
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\x00" * 50, b"\xff\xfe", b"[" * 100_000, b"x" * 1_100_000])
+def test_damaged_files_are_kept_aside_and_said(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "settings.json"
+    file.write_bytes(content)
+    settings, notice = load_settings(file)
+    assert settings.get("theme") == "dark"
+    assert "defaults" in notice
+    assert (tmp_path / "settings.json.damaged").read_bytes() == content
+
+
+def test_single_wrong_values_take_their_default(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text('{"theme": "neon", "thumbnail_px": 10000, "preview": 1, "unknown": 2, "precision": "exact"}')
+    settings, _ = load_settings(file)
+    assert (settings.get("theme"), settings.get("thumbnail_px"), settings.get("preview")) == ("dark", 128, True)
+    assert settings.get("precision") == "exact"
+
+
+def test_setting_a_value_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="neon"):
+        Settings().set("theme", "neon")
