@@ -1,0 +1,151 @@
+"""The command line: opens the window, or works without one. Light at import: each command brings in what it needs.
+
+Every command walks the same path as the window: draft -> recipe -> engine -> store.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from studio import __version__
+from studio.core.errors import StudioError
+from studio.core.paths import Folders
+
+Command = Callable[[argparse.Namespace], int]
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are one sentence on stderr and exit status 2."""
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {message}. See “{self.prog} --help”.", file=sys.stderr)
+        sys.exit(2)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; no command opens the window. Returns the exit status: 0 done, 2 wrong input, 1 anything else."""
+    rest, data = _take_data(list(argv))
+    if rest[:1] == ["mini"]:
+        from studio.mini.cli import main as mini
+
+        return _guarded(lambda _: int(mini(rest[1:]) or 0), argparse.Namespace())
+    arguments = _parser().parse_args(rest)
+    arguments.folders = Folders(root=data or _user_data())
+    return _guarded(arguments.command, arguments)
+
+
+def _guarded(command: Command, arguments: argparse.Namespace) -> int:
+    try:
+        return command(arguments)
+    except StudioError as error:
+        print(str(error), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+
+
+def _take_data(argv: list[str]) -> tuple[list[str], Path | None]:
+    """Take `--data DIR` or `--data=DIR` out of any place of the line."""
+    rest: list[str] = []
+    data: Path | None = None
+    words = iter(argv)
+    for word in words:
+        if word == "--data":
+            value = next(words, None)
+            if value is None:
+                _Parser(prog="main.py").error("--data needs a folder")
+            data = Path(value)
+        elif word.startswith("--data="):
+            data = Path(word.removeprefix("--data="))
+        else:
+            rest.append(word)
+    return rest, data.expanduser().resolve() if data else None
+
+
+def _user_data() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("Diffusion Studio", appauthor=False))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="main.py",
+        description="Diffusion Studio. Without a command the window opens.",
+        epilog="“main.py mini --help” lists the commands that train and judge Studio Mini.",
+    )
+    parser.add_argument("--version", action="version", version=f"Diffusion Studio {__version__}")
+    parser.add_argument("--data", metavar="DIR", help="use DIR instead of the user's folders (may stand anywhere)")
+    parser.set_defaults(command=_window)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    from studio.render import add_render_command
+
+    add_render_command(commands)
+    schedulers = commands.add_parser("schedulers", help="list the schedulers")
+    schedulers.add_argument("--json", action="store_true", help="print one JSON list")
+    schedulers.set_defaults(command=_schedulers)
+    recipe = commands.add_parser("recipe", help="print the recipe in a picture")
+    recipe.add_argument("file", type=Path, metavar="FILE.png")
+    recipe.add_argument("--json", action="store_true", help="print one JSON object")
+    recipe.set_defaults(command=_recipe)
+    return parser
+
+
+def _window(arguments: argparse.Namespace) -> int:
+    from studio.preflight import check_window_system
+
+    check_window_system()
+    from studio.app import run
+
+    return run(arguments.folders.root)
+
+
+def _schedulers(arguments: argparse.Namespace) -> int:
+    from studio.core.schedulers import SCHEDULERS
+
+    if arguments.json:
+        rows = [
+            {
+                "id": info.id,
+                "name": info.title,
+                "good_for": info.good_for,
+                "calls_per_step": info.calls_per_step,
+                "random": info.random,
+                "spacings": [spacing.value for spacing in info.spacings],
+                "source": info.source,
+            }
+            for info in SCHEDULERS.values()
+        ]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return 0
+    for info in SCHEDULERS.values():
+        cost = "2 calls a step" if info.calls_per_step > 1 else "1 call a step"
+        print(f"{info.title:<14} {info.good_for}\n{'':<14} {cost}; spacing: {', '.join(info.spacings)}")
+    return 0
+
+
+def _recipe(arguments: argparse.Namespace) -> int:
+    from studio.core.recipe_text import to_text
+    from studio.core.schedulers import scheduler_name
+    from studio.gallery.png import read_picture
+
+    contents = read_picture(arguments.file)
+    recipe = contents.recipe
+    if arguments.json:
+        print(to_text(recipe))
+        return 0
+    print(recipe.prompt)
+    if recipe.negative_prompt:
+        print(f"Negative prompt: {recipe.negative_prompt}")
+    name = scheduler_name(recipe.scheduler, recipe.spacing)
+    print(f"{name}, {recipe.steps} steps, guidance {recipe.guidance_scale:g}, seed {recipe.seed}, {recipe.size}")
+    print(f"Model {recipe.model.name}{', exact' if recipe.exact else ''}")
+    for use in recipe.controls:
+        print(f"Control {use.kind}: weight {use.weight:g}, from {use.start:.0%} to {use.end:.0%}")
+    return 0

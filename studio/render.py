@@ -1,0 +1,224 @@
+"""The `render` command: a picture without a window, over the same path draft -> recipe -> engine -> store. No Qt."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import shutil
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from studio.core.choices import ControlKind, ResizeMode
+from studio.core.draft import ControlLayer, Draft, expand
+from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
+from studio.core.paths import model_folders
+from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.schedulers import SCHEDULERS, find_scheduler
+
+if TYPE_CHECKING:
+    from studio.core.picture import Picture
+    from studio.engine import Progress
+    from studio.gallery.store import GalleryStore
+
+
+@dataclass(frozen=True, slots=True)
+class ControlWish:
+    """One --control argument: KIND=FILE[,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N]."""
+
+    kind: ControlKind
+    file: Path
+    options: dict[str, str] = field(default_factory=dict)
+
+
+_OPTION = re.compile(r",(weight|start|end|invert|resize|low|high)=([^,]*)$")
+
+
+def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type of its sub-parsers private
+    """Declare `render` and its options."""
+    parser = commands.add_parser("render", help="make one picture without a window")
+    parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the picture shows")
+    parser.add_argument("--negative", default="", metavar="TEXT", help="what it should not show")
+    parser.add_argument("--seed", type=int, metavar="N", help="0 to 4294967295; without it a new one is chosen")
+    parser.add_argument("--steps", type=int, default=Draft().steps, metavar="N", help="denoising steps (default %(default)s)")
+    parser.add_argument("--scheduler", default="DPM++ 2M", metavar="NAME", help="see “main.py schedulers”")
+    parser.add_argument("--guidance", type=float, default=Draft().guidance_scale, metavar="X", help="guidance scale")
+    parser.add_argument("--size", default="256x256", metavar="WxH", help="pixels (default %(default)s)")
+    parser.add_argument("--model", default="mini", metavar="NAME|PATH", help="a model by name or its folder")
+    parser.add_argument("--control", action="append", default=[], metavar="KIND=FILE[,weight=W,start=S,end=E]",
+                        help="a control layer; KIND is scribble or canny; may be given several times")
+    parser.add_argument("--exact", action="store_true", help="32-bit floats: the same bits on every run")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
+    parser.add_argument("--out", type=Path, metavar="FILE.png", help="also write the picture to this file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object about the picture")
+    parser.set_defaults(command=render)
+
+
+def render(arguments: argparse.Namespace) -> int:
+    """Make the picture that the arguments ask for. Raises StudioError for wrong input, before anything is loaded."""
+    from studio.gallery.store import GalleryStore
+
+    _check_out(arguments.out)
+    wishes = [read_control(text) for text in arguments.control]
+    folders = model_folders(arguments.folders)
+    model, folders = _model(arguments.model, folders)
+    recipe = expand(_draft(arguments, model), random.Random())[0]
+    store = GalleryStore(arguments.folders)
+    try:
+        recipe = replace(recipe, controls=tuple(_use(wish, store) for wish in wishes))
+        picture, rate = _make(recipe, folders, store, arguments.device)
+        if arguments.out:
+            _copy(picture.file, arguments.out)
+    finally:
+        store.close()
+    _report(picture, rate, arguments.out or picture.file, arguments.json)
+    return 0
+
+
+def read_control(text: str) -> ControlWish:
+    """Read a --control argument; the file name may itself hold commas and equal signs. Raises BadRecipe."""
+    options: dict[str, str] = {}
+    while match := _OPTION.search(text):
+        options.setdefault(match[1], match[2])
+        text = text[: match.start()]
+    kind, equals, file = text.partition("=")
+    if kind not in set(ControlKind) or not equals or not file:
+        raise BadRecipe(f"“{text}” is not a control layer.", f"Write KIND=FILE, KIND one of {', '.join(ControlKind)}.")
+    return ControlWish(ControlKind(kind), Path(file), options)
+
+
+def _draft(arguments: argparse.Namespace, model: str) -> Draft:
+    found = find_scheduler(arguments.scheduler)
+    if found is None:
+        names = ", ".join(info.title for info in SCHEDULERS.values())
+        raise BadRecipe(f"There is no scheduler named “{arguments.scheduler}”.", f"Choose from: {names}.")
+    return Draft(
+        prompt=arguments.prompt,
+        negative_prompt=arguments.negative,
+        seed=arguments.seed,
+        steps=arguments.steps,
+        scheduler=found[0],
+        spacing=found[1],
+        guidance_scale=arguments.guidance,
+        size=_size(arguments.size),
+        model=ModelRef(name=model),
+        exact=arguments.exact,
+    )
+
+
+def _size(text: str) -> Size:
+    match = re.fullmatch(r"(\d{1,5})[xX×](\d{1,5})", text)
+    if not match:
+        raise BadRecipe(f"“{text}” is not a size.", "Write WIDTHxHEIGHT, for example 256x256.")
+    return Size(width=int(match[1]), height=int(match[2]))
+
+
+def _model(name: str, folders: tuple[Path, ...]) -> tuple[str, tuple[Path, ...]]:
+    """A model's name and where to look: a path adds its own parent folder in front."""
+    path = Path(name).expanduser()
+    if path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
+        return path.resolve().name, (path.resolve().parent, *folders)
+    if len(path.parts) > 1:
+        raise ModelMissing(f"There is no model folder “{name}”.", "Give the name of a model or the path of its folder.")
+    return name, folders
+
+
+def _use(wish: ControlWish, store: GalleryStore) -> ControlUse:
+    ref = store.inputs.add(wish.file)
+    options = wish.options
+    try:
+        use = ControlUse(
+            kind=wish.kind,
+            image=ref,
+            weight=float(options.get("weight", "1")),
+            start=float(options.get("start", "0")),
+            end=float(options.get("end", "1")),
+            resize=ResizeMode(options.get("resize", "crop")),
+            low=int(options.get("low", "100")),
+            high=int(options.get("high", "200")),
+        )
+    except ValueError as error:
+        raise BadRecipe(f"An option of the control layer {wish.file.name} cannot be read.", str(error)) from None
+    return replace(use, invert=_invert(wish, ref, store))
+
+
+def _invert(wish: ControlWish, ref: ImageRef, store: GalleryStore) -> bool:
+    """As asked by invert=yes|no; otherwise a dark-on-light scribble is turned round, and said so."""
+    asked = wish.options.get("invert")
+    if asked is not None:
+        if asked not in ("yes", "no"):
+            raise BadRecipe(f"invert={asked} is neither yes nor no.")
+        return asked == "yes"
+    if wish.kind is not ControlKind.SCRIBBLE:
+        return False
+    from studio.engine.control_maps import looks_black_on_white
+
+    dark_on_light = looks_black_on_white(store.inputs.read(ref))
+    if dark_on_light:
+        print(f"{wish.file.name}: dark lines on a light ground, inverted (invert=no keeps it).", file=sys.stderr)
+    return dark_on_light
+
+
+def _make(recipe: Recipe, folders: tuple[Path, ...], store: GalleryStore, device: str) -> tuple[Picture, float]:
+    """Render and save; returns the picture and the steps per second."""
+    from tqdm import tqdm
+
+    from studio.engine import make_engine
+
+    engine = make_engine(folders, store.inputs.read, device)
+    rate = 0.0
+    with tqdm(total=recipe.steps, file=sys.stderr, unit="step", leave=False) as bar:
+
+        def show(progress: Progress) -> bool:
+            nonlocal rate
+            bar.set_description(progress.phase)
+            bar.update(progress.step - bar.n)
+            if progress.step and progress.seconds > 0:
+                rate = progress.step / progress.seconds
+            return True
+
+        try:
+            rendered = engine.render(recipe, show)
+        finally:
+            engine.close()
+    return store.add(rendered.pixels, recipe, rendered.made_with), rate
+
+
+def _check_out(out: Path | None) -> None:
+    if out is None:
+        return
+    if out.suffix.lower() != ".png":
+        raise BadRecipe(f"“{out.name}” is not the name of a PNG file.", "Let it end in .png.")
+    if not out.parent.is_dir():
+        raise StorageProblem(f"There is no folder for “{out.name}”.", "Nothing was made.")
+
+
+def _copy(file: Path, out: Path) -> None:
+    try:
+        part = out.with_name(f".{out.name}.part")
+        shutil.copyfile(file, part)
+        part.replace(out)
+    except OSError as error:
+        raise StorageProblem(
+            f"The picture could not be written to “{out.name}”, but is safe in the history.", str(file), str(error)
+        ) from None
+
+
+def _report(picture: Picture, rate: float, file: Path, as_json: bool) -> None:
+    if not as_json:
+        print(f"{file}  seed {picture.recipe.seed}  {picture.made_with.seconds:.2f} s  {rate:.1f} steps/s")
+        return
+    facts = {
+        "file": str(file),
+        "seed": picture.recipe.seed,
+        "seconds": round(picture.made_with.seconds, 3),
+        "steps_per_second": round(rate, 2),
+        "device": picture.made_with.device,
+        "dtype": picture.made_with.dtype,
+        "pixel_sha256": picture.made_with.pixel_sha256,
+        "picture": picture.id,
+    }
+    print(json.dumps(facts))
