@@ -1,0 +1,62 @@
+"""What the model will see of each control picture, worked out off the UI thread while the artist turns the knobs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from PySide6.QtCore import QObject, Signal
+
+from studio.core.errors import StudioError
+from studio.core.pixels import Pixels
+from studio.core.recipe import ControlUse, Size
+from studio.state.background import Background
+
+KEPT = 32
+MakeMap = Callable[[ControlUse, Size], Pixels]  # called in the background; raises StudioError
+
+
+class ControlMaps(QObject):
+    """Makes maps; per layer the latest wish wins, and the last 32 maps are kept.
+
+    Signals: `ready(ControlUse, Size, Pixels)` and `failed(ControlUse, StudioError)`, with the use as it was asked for.
+    """
+
+    ready = Signal(object, object, object)
+    failed = Signal(object, object)
+
+    def __init__(self, make_map: MakeMap, background: Background, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._make_map, self._background = make_map, background
+        self._maps: OrderedDict[tuple[ControlUse, Size], Pixels] = OrderedDict()
+
+    def request(self, use: ControlUse, size: Size, layer: int | None = None) -> None:
+        """Ask for a map of `size`; `ready` follows, at once if it is known.
+
+        Give the layer's index so that two layers of one picture do not drop each other's wishes.
+        """
+        key = f"map {use.image.digest} {use.kind}" if layer is None else f"map {layer}"
+        known = self._maps.get(_what_counts(use, size))
+        if known is not None:
+            self._background.drop(key)
+            self._maps.move_to_end(_what_counts(use, size))
+            self.ready.emit(use, size, known)
+            return
+        work = partial(self._make_map, use, size)
+        self._background.run_latest(key, work, partial(self._keep, use, size), partial(self._on_failed, use))
+
+    def _keep(self, use: ControlUse, size: Size, pixels: Pixels) -> None:
+        self._maps[_what_counts(use, size)] = pixels
+        while len(self._maps) > KEPT:
+            self._maps.popitem(last=False)
+        self.ready.emit(use, size, pixels)
+
+    def _on_failed(self, use: ControlUse, error: StudioError) -> None:
+        self.failed.emit(use, error)
+
+
+def _what_counts(use: ControlUse, size: Size) -> tuple[ControlUse, Size]:
+    """The use without what only the denoising sees: weight, start and end do not change the map."""
+    return replace(use, weight=1.0, start=0.0, end=1.0), size

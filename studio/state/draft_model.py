@@ -1,0 +1,155 @@
+"""Holds the one Draft and its undo stack. Panels read it, wish changes, and hear of each real change once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoCommand, QUndoStack
+
+from studio.core.choices import ControlKind, Spacing
+from studio.core.draft import ControlLayer, Draft, draft_of
+from studio.core.errors import BadRecipe
+from studio.core.recipe import CONTROLS_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.schedulers import SCHEDULERS
+
+MERGE_SECONDS = 1.5
+UNDO_LIMIT = 500
+
+
+class DraftModel(QObject):
+    """What the panels say. Mutable state: `_draft`, changed by the commands of the undo stack only.
+
+    Signals: `changed(Draft)` - once per real change, also by undo and redo.
+    """
+
+    changed = Signal(object)
+
+    def __init__(
+        self, draft: Draft | None = None, parent: QObject | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(parent)
+        self._draft = draft if draft is not None else Draft()
+        self._clock = clock
+        self._undo_stack = QUndoStack(self)
+        self._undo_stack.setUndoLimit(UNDO_LIMIT)
+
+    @property
+    def draft(self) -> Draft:
+        return self._draft
+
+    @property
+    def undo_stack(self) -> QUndoStack:
+        return self._undo_stack
+
+    def change(self, draft: Draft, words: str, merge: str = "") -> None:
+        """Make this the draft, as one undo step called `words`. Nothing happens if it is the draft already.
+
+        Consecutive steps with the same non-empty `merge` become one while each follows the last within 1.5 s.
+        """
+        if draft != self._draft:
+            self._undo_stack.push(_Change(self, self._draft, draft, words, merge, self._clock()))
+
+    def set_prompt(self, text: str) -> None:
+        self.change(replace(self._draft, prompt=text), self.tr("change prompt"), "prompt")
+
+    def set_negative_prompt(self, text: str) -> None:
+        self.change(replace(self._draft, negative_prompt=text), self.tr("change negative prompt"), "negative_prompt")
+
+    def set_seed(self, seed: int | None) -> None:
+        """None: a new seed at each press of Generate."""
+        words = self.tr("change seed") if seed is not None else self.tr("open seed")
+        # Locking and opening are decisions of their own; only typed digits melt into one step.
+        merge = "seed" if seed is not None and self._draft.seed is not None else ""
+        self.change(replace(self._draft, seed=seed), words, merge)
+
+    def set_steps(self, steps: int) -> None:
+        self.change(replace(self._draft, steps=steps), self.tr("change steps"), "steps")
+
+    def set_scheduler(self, scheduler: str, spacing: Spacing) -> None:
+        """A spacing that the scheduler does not offer becomes its normal one."""
+        info = SCHEDULERS.get(scheduler)
+        offered = spacing if info is None or spacing in info.spacings else Spacing.NORMAL
+        self.change(replace(self._draft, scheduler=scheduler, spacing=offered), self.tr("change scheduler"))
+
+    def set_guidance_scale(self, scale: float) -> None:
+        self.change(replace(self._draft, guidance_scale=scale), self.tr("change guidance"), "guidance")
+
+    def set_size(self, size: Size) -> None:
+        self.change(replace(self._draft, size=size), self.tr("change size"), "size")
+
+    def set_count(self, count: int) -> None:
+        self.change(replace(self._draft, count=count), self.tr("change number of pictures"), "count")
+
+    def set_exact(self, exact: bool) -> None:
+        self.change(replace(self._draft, exact=exact), self.tr("change precision"))
+
+    def set_model(self, name: str) -> None:
+        self.change(replace(self._draft, model=ModelRef(name=name)), self.tr("change model"))
+
+    def add_control(self, ref: ImageRef, kind: ControlKind = ControlKind.SCRIBBLE, invert: bool = False) -> None:
+        """Put a control layer below the others. Raises `BadRecipe` when there are 8 already."""
+        if len(self._draft.controls) >= CONTROLS_MAX:
+            raise BadRecipe(f"There are {CONTROLS_MAX} control layers already.", "Remove one before you add another.")
+        layer = ControlLayer(use=ControlUse(kind=kind, image=ref, invert=invert))
+        self._set_controls((*self._draft.controls, layer), self.tr("add control picture"))
+
+    def set_control(self, index: int, layer: ControlLayer, words: str = "") -> None:
+        """Replace a layer; steps with the same words melt into one. Nothing happens if the layer is gone by now."""
+        layers = list(self._draft.controls)
+        if 0 <= index < len(layers):
+            layers[index] = layer
+            words = words or self.tr("change control layer")
+            self._set_controls(tuple(layers), words, f"control {index} {words}")
+
+    def remove_control(self, index: int) -> None:
+        layers = self._draft.controls
+        if 0 <= index < len(layers):
+            self._set_controls(layers[:index] + layers[index + 1 :], self.tr("remove control layer"))
+
+    def move_control(self, index: int, to: int) -> None:
+        """Bring a layer to place `to` (0 is the top) of the order without it."""
+        layers = list(self._draft.controls)
+        if 0 <= index < len(layers):
+            layer = layers.pop(index)
+            layers.insert(max(0, min(to, len(layers))), layer)
+            self._set_controls(tuple(layers), self.tr("move control layer"))
+
+    def load(self, recipe: Recipe, words: str = "") -> None:
+        """Take over everything of a recipe, seed included, as one undo step."""
+        self.change(draft_of(recipe), words or self.tr("use settings"))
+
+    def _set_controls(self, layers: tuple[ControlLayer, ...], words: str, merge: str = "") -> None:
+        self.change(replace(self._draft, controls=layers), words, merge)
+
+    def _become(self, draft: Draft) -> None:
+        if draft != self._draft:
+            self._draft = draft
+            self.changed.emit(draft)
+
+
+class _Change(QUndoCommand):
+    """From one draft to another."""
+
+    def __init__(self, model: DraftModel, before: Draft, after: Draft, words: str, merge: str, when: float) -> None:
+        super().__init__(words)
+        self.model, self.before, self.after = model, before, after
+        self.merge, self.when = merge, when
+
+    def redo(self) -> None:
+        self.model._become(self.after)
+
+    def undo(self) -> None:
+        self.model._become(self.before)
+
+    def id(self) -> int:  # Qt asks `mergeWith` only for equal ids; -1 means never
+        return 1 if self.merge else -1
+
+    def mergeWith(self, other: QUndoCommand) -> bool:
+        if not isinstance(other, _Change) or other.merge != self.merge or other.when - self.when > MERGE_SECONDS:
+            return False
+        self.after, self.when = other.after, other.when
+        self.setObsolete(self.after == self.before)  # typed and taken back: no step is left
+        return True

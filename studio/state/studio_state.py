@@ -1,0 +1,45 @@
+"""Everything the window is given: the state objects in one value. Made by studio.app, knows nothing itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtGui import QImage
+
+from studio.core.recipe import ImageRef
+from studio.core.settings import Settings
+from studio.state.control_maps import ControlMaps
+from studio.state.draft_model import DraftModel
+from studio.state.full_image import FullImage
+from studio.state.gallery_model import GalleryModel
+from studio.state.intake import InputIntake
+from studio.state.job_list_model import JobListModel
+from studio.state.job_queue import JobQueue
+from studio.state.messages import Messages
+from studio.state.thumbnails import Thumbnails
+from studio.state.tokens import Tokens
+
+ReadInput = Callable[[ImageRef, Callable[[QImage], None]], None]  # `InputImages.read`: calls back on the UI thread
+
+
+@dataclass(kw_only=True)
+class StudioState:
+    """What `MainWindow` is built over. `settings_saver` writes the settings away (returns at once)."""
+
+    messages: Messages
+    draft: DraftModel
+    queue: JobQueue
+    jobs_model: JobListModel
+    gallery: GalleryModel
+    thumbnails: Thumbnails
+    full_image: FullImage
+    control_maps: ControlMaps
+    intake: InputIntake
+    tokens: Tokens
+    settings: Settings
+    settings_saver: Callable[[], None]
+    read_input: ReadInput
+    models: tuple[str, ...] = ("mini",)  # names of base models
+    models_folder: Path | None = None  # where the artist may put more
