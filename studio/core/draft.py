@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from studio.core.choices import Spacing
 from studio.core.errors import BadRecipe
-from studio.core.recipe import SEED_MAX, ControlUse, ModelRef, Recipe, Size
+from studio.core.recipe import DEFAULT_SIZE, MINI, SEED_MAX, ControlUse, ModelRef, Recipe, Size
 
 COUNT_MAX = 64
 
@@ -31,8 +31,8 @@ class Draft:
     scheduler: str = "dpmpp_2m"
     spacing: Spacing = Spacing.NORMAL
     guidance_scale: float = 5.0
-    size: Size = Size(width=256, height=256)
-    model: ModelRef = ModelRef()
+    size: Size = DEFAULT_SIZE
+    model: ModelRef = MINI
     controls: tuple[ControlLayer, ...] = ()
     exact: bool = False
     count: int = 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from studio.core.errors import StudioError
-from studio.core.picture import Picture
+from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
 
 
@@ -53,6 +53,7 @@ class Failed:
     job_id: int
     error: StudioError
     unsaved: Pixels | None = None  # a picture that was made but could not be saved: still in memory, not lost
+    made_with: MadeWith | None = None  # belongs to `unsaved`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

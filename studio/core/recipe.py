@@ -36,6 +36,10 @@ class ModelRef:
     name: str = "mini"
 
 
+DEFAULT_SIZE = Size(width=256, height=256)
+MINI = ModelRef()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRef:
     """An input picture by the SHA-256 of its stored bytes (64 hex digits)."""
@@ -78,8 +82,8 @@ class Recipe:
     scheduler: str = "dpmpp_2m"
     spacing: Spacing = Spacing.NORMAL
     guidance_scale: float = 5.0
-    size: Size = Size(width=256, height=256)
-    model: ModelRef = ModelRef()
+    size: Size = DEFAULT_SIZE
+    model: ModelRef = MINI
     controls: tuple[ControlUse, ...] = ()
     exact: bool = False
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import replace
 from typing import Any
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
-from studio.core.draft import ControlLayer, Draft
+from studio.core.draft import ControlLayer, Draft, expand
 from studio.core.errors import BadRecipe
 from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
 
@@ -44,7 +46,10 @@ def draft_from_text(text: str) -> Draft:
         if not isinstance(enabled, bool):
             raise BadRecipe("A control layer is neither on nor off.")
         layers.append(ControlLayer(use=_control(item), enabled=enabled))
-    return _build(Draft, fields, controls=tuple(layers))
+    draft: Draft = _build(Draft, fields, controls=tuple(layers))
+    all_on = tuple(replace(layer, enabled=True) for layer in draft.controls)
+    expand(replace(draft, controls=all_on), random.Random(0))  # raises for anything out of its range
+    return draft
 
 
 def _recipe_json(recipe: Recipe) -> Json:

@@ -37,8 +37,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="theme", default="dark", choices=("dark", "light"), title="Theme", help="Dark keeps the eye on the picture."),
     Setting(name="preview", default=True, title="Live preview", help="Show the picture while it forms."),
     Setting(name="thumbnail_px", default=128, low=64, high=256, title="Thumbnail size", help="Height of a thumbnail in the history."),
-    Setting(name="precision", default="auto", choices=("auto", "exact"), title="Precision for new pictures",
-            help="“auto” takes the fastest number format the device has, “exact” 32-bit floats everywhere."),
     Setting(name="welcomed", default=False),
     Setting(name="window_geometry", default=""),
     Setting(name="window_layout", default=""),

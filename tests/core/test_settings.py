@@ -28,10 +28,10 @@ def test_damaged_files_are_kept_aside_and_said(tmp_path: Path, content: bytes) -
 
 def test_single_wrong_values_take_their_default(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
-    file.write_text('{"theme": "neon", "thumbnail_px": 10000, "preview": 1, "unknown": 2, "precision": "exact"}')
+    file.write_text('{"theme": "neon", "thumbnail_px": 10000, "preview": 1, "unknown": 2, "welcomed": true}')
     settings, _ = load_settings(file)
     assert (settings.get("theme"), settings.get("thumbnail_px"), settings.get("preview")) == ("dark", 128, True)
-    assert settings.get("precision") == "exact"
+    assert settings.get("welcomed") is True
 
 
 def test_setting_a_value_that_does_not_fit_is_refused() -> None:

@@ -1,0 +1,1 @@
+"""The gallery: finished pictures, their index, control pictures and thumbnails on disk. No Qt, no torch, no engine."""

@@ -1,0 +1,249 @@
+"""A picture and all that made it, in one PNG: written whole, read without decoding pixels. Knows no gallery."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from PIL import Image, PngImagePlugin
+
+from studio.core.errors import BadInputImage, BadRecipe
+from studio.core.picture import MadeWith
+from studio.core.pixels import Pixels
+from studio.core.recipe import ModelRef, Recipe
+from studio.core.recipe_text import from_text, to_text
+from studio.gallery.chunks import PngTexts, read_texts
+from studio.gallery.durable import read_regular
+from studio.gallery.names import is_id, shown, time_of
+from studio.gallery.parameters import model_name, parameters_text
+
+SCHEMA = 1
+JSON_MAX = 256 * 1024
+INPUTS_MAX = 16_000_000  # bytes of all embedded control pictures together
+FILE_MAX = 256_000_000
+_INPUT = "studio-input-"
+_WANTED = ("studio", "parameters", "prompt", "workflow")  # the last two are ComfyUI's: recognised, not read
+_PIECE = 4_000_000  # characters: libpng refuses text chunks above 8 MB, so a large input is spread over several
+_LEVEL = 1  # deflate level 1: 13 % more bytes than 6 in 60 % of the time (zlib-ng, 1024x1024)
+
+Json = dict[str, Any]  # Any: what json gives; every value is checked before it is used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imprint:
+    """What a PNG of the studio says of itself. `id` is "" and `created` None when the file does not tell."""
+
+    id: str
+    created: datetime | None
+    width: int
+    height: int
+    recipe: Recipe
+    made_with: MadeWith | None
+
+
+def encode(
+    pixels: Pixels,
+    recipe: Recipe,
+    made_with: MadeWith,
+    picture_id: str,
+    created: datetime,
+    inputs: Mapping[str, bytes],
+) -> bytes:
+    """The PNG of a picture: texts before the pixels and uncompressed, so that a file cut off early has its recipe.
+
+    Chunks: iTXt "studio" (JSON, at most 256 kB), "parameters" (A1111 style), iTXt "studio-input-<SHA-256>" with the
+    control pictures in base64 (`inputs`: digest -> stored bytes; those beyond 16 MB in all are left out).
+    """
+    clean = stored_form(recipe)
+    texts = PngImagePlugin.PngInfo()
+    texts.add_itxt("studio", _json_text(clean, made_with, picture_id, created))
+    texts.add_text("parameters", parameters_text(clean, made_with))
+    _add_inputs(texts, inputs)
+    image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
+    stream = io.BytesIO()
+    image.save(stream, "PNG", pnginfo=texts, compress_level=_LEVEL)
+    return stream.getvalue()
+
+
+def stored_form(recipe: Recipe) -> Recipe:
+    """The recipe as a file can hold it: without NUL and lone surrogates, the model without its folder."""
+    return replace(from_text(to_text(recipe)), model=ModelRef(name=model_name(recipe)))
+
+
+def read_imprint(source: Path | bytes) -> Imprint:
+    """What a PNG says of itself, from the bytes before its pixels. Raises BadInputImage, BadRecipe."""
+    name, texts = _texts(source, head_only=True)
+    return _imprint(name, texts)
+
+
+def recipe_of(source: Path | bytes) -> tuple[Recipe, MadeWith | None, dict[str, bytes]]:
+    """Recipe, circumstances and embedded control pictures (digest -> bytes) of a PNG of the studio.
+
+    Tolerates damage behind the recipe; an embedded picture whose digest is wrong is left out. Raises BadInputImage
+    when the file cannot be read at all and BadRecipe when it carries no recipe that can be used.
+    """
+    name, texts = _texts(source, head_only=False)
+    imprint = _imprint(name, texts)
+    inputs = {digest: data for digest in _digests(imprint.recipe) if (data := _embedded(texts, digest)) is not None}
+    return imprint.recipe, imprint.made_with, inputs
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether these bytes are a complete PNG whose pixels decode."""
+    if not data.endswith(b"IEND\xaeB`\x82"):
+        return False
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            image.load()
+    except Exception:  # a decoder may raise anything on damaged bytes
+        return False
+    return True
+
+
+def made_with_text(made_with: MadeWith) -> str:
+    """The circumstances as one JSON object."""
+    return _dump({**asdict(made_with), "versions": dict(made_with.versions)})
+
+
+def made_with_from_text(text: str) -> MadeWith | None:
+    """The circumstances in a text of `made_with_text`, None when it is not one."""
+    try:
+        return _made_with(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_text(recipe: Recipe, made_with: MadeWith, picture_id: str, created: datetime) -> str:
+    card: Json = {"studio_picture": SCHEMA, "id": picture_id, "created": created.astimezone(UTC).isoformat()}
+    card["recipe"] = json.loads(to_text(recipe))
+    card["made_with"] = json.loads(made_with_text(made_with))
+    text = _dump(card)
+    if len(text.encode()) > JSON_MAX:  # cannot happen with the limits of a recipe: the circumstances are too long
+        text = _dump({**card, "made_with": None})
+    return text
+
+
+def _dump(value: Json) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    return text.encode("utf-8", "replace").decode()
+
+
+def _add_inputs(texts: PngImagePlugin.PngInfo, inputs: Mapping[str, bytes]) -> None:
+    room = INPUTS_MAX
+    for digest, data in inputs.items():
+        if len(data) > room:
+            continue
+        room -= len(data)
+        text = base64.b64encode(data).decode("ascii")
+        for start in range(0, len(text), _PIECE):
+            texts.add_itxt(_INPUT + digest, text[start : start + _PIECE])
+
+
+def _texts(source: Path | bytes, head_only: bool) -> tuple[str, PngTexts]:
+    if isinstance(source, bytes):
+        return _found("This picture", io.BytesIO(source), head_only)
+    name = f"“{shown(source.name)}”"
+    try:
+        if head_only and source.is_file():
+            with source.open("rb") as stream:
+                return _found(name, stream, head_only)
+        return _found(name, io.BytesIO(read_regular(source, FILE_MAX)), head_only)
+    except (OSError, ValueError) as error:
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"cannot be read ({(error.strerror or 'error').lower()})"
+        raise BadInputImage(f"{name} {reason}; nothing was changed.", "", repr(error)) from None
+
+
+def _found(name: str, stream: BinaryIO, head_only: bool) -> tuple[str, PngTexts]:
+    texts = read_texts(stream, _WANTED, stop_after="studio" if head_only else "")
+    if texts is None:
+        raise BadRecipe(f"{name} carries no recipe, because it is not a PNG.", "Nothing was changed.")
+    return name, texts
+
+
+def _imprint(name: str, texts: PngTexts) -> Imprint:
+    card = _card(name, texts)
+    recipe = from_text(_dump_again(name, card.get("recipe")))
+    picture_id = card.get("id")
+    picture_id = picture_id if isinstance(picture_id, str) and is_id(picture_id) else ""
+    return Imprint(
+        id=picture_id,
+        created=_moment(card.get("created")) or (time_of(picture_id) if picture_id else None),
+        width=texts.width,
+        height=texts.height,
+        recipe=recipe,
+        made_with=_made_with(card.get("made_with")),
+    )
+
+
+def _card(name: str, texts: PngTexts) -> Json:
+    found = texts.texts.get("studio")
+    if not found:
+        if len(texts.texts) > 0:
+            raise BadRecipe(f"{name} was made by another program; its settings cannot be used.", "Nothing was changed.")
+        raise BadRecipe(f"{name} carries no recipe of Diffusion Studio.", "Nothing was changed.")
+    if len(found[0]) > JSON_MAX:
+        raise BadRecipe(f"The recipe in {name} is too long to be one.", "Nothing was changed.")
+    try:
+        card = json.loads(found[0])
+    except (ValueError, RecursionError) as error:
+        raise BadRecipe(f"The recipe in {name} is damaged.", "Nothing was changed.", str(error)) from None
+    schema = card.get("studio_picture") if isinstance(card, dict) else None
+    if not isinstance(card, dict) or not isinstance(schema, int) or isinstance(schema, bool):
+        raise BadRecipe(f"The recipe in {name} is damaged.", "Nothing was changed.")
+    if schema > SCHEMA:
+        raise BadRecipe(f"{name} was made by a newer Diffusion Studio.", "Update the studio to use its recipe.")
+    return card
+
+
+def _dump_again(name: str, value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        raise BadRecipe(f"The recipe in {name} is damaged.", "Nothing was changed.", str(error)) from None
+
+
+def _made_with(value: object) -> MadeWith | None:
+    if not isinstance(value, dict):
+        return None
+    texts = [f.name for f in fields(MadeWith) if f.name not in ("seconds", "versions")]
+    seconds, versions = value.get("seconds"), value.get("versions", {})
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not isinstance(versions, dict):
+        return None
+    try:
+        pairs = tuple((str(key), str(version)) for key, version in versions.items())
+        return MadeWith(seconds=float(seconds), versions=pairs, **{key: str(value.get(key, "")) for key in texts})
+    except (ValueError, OverflowError, RecursionError):
+        return None
+
+
+def _moment(value: object) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _digests(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(use.image.digest for use in recipe.controls))
+
+
+def _embedded(texts: PngTexts, digest: str) -> bytes | None:
+    pieces = texts.texts.get(_INPUT + digest)
+    if not pieces:
+        return None
+    try:
+        data = base64.b64decode("".join(pieces), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if hashlib.sha256(data).hexdigest() == digest else None
