@@ -1,0 +1,1 @@
+"""The middle of the window: the picture, and what stands there before the first one."""

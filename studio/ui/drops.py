@@ -1,0 +1,160 @@
+"""What may be dropped where, shown while dragging: hints over every target, one place that tells pictures from other data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, QRectF, Qt, QTimer
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QAbstractScrollArea, QWidget
+
+from studio.state.gallery_model import PICTURE_MIME
+from studio.ui.icons import render
+from studio.ui.theme import colors, ui_font
+
+_LEAVE_MS = 120  # between two targets the drag is over none for a moment
+
+
+def holds_picture(mime: QMimeData) -> bool:
+    """Whether a drag or the clipboard carries a picture of the gallery, files, or pixels."""
+    return mime.hasFormat(PICTURE_MIME) or mime.hasUrls() or mime.hasImage()
+
+
+class DropHint(QWidget):
+    """Lies over a target while something is dragged, and says in words what dropping here does."""
+
+    def __init__(self, target: QWidget, words: str, icon_name: str) -> None:
+        super().__init__(target)
+        self._target = target
+        self.words, self._icon = words, icon_name
+        self.hot = False
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hide()
+
+    def cover(self) -> None:
+        """Lie over all of the target."""
+        self.setGeometry(self._target.rect())
+        if self.isHidden():
+            self.show()
+            self.raise_()
+
+    def set_hot(self, hot: bool) -> None:
+        """Whether the pointer is over this target."""
+        self.hot = hot
+        self.update()
+
+    # Qt overrides
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        tokens = colors()
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        inset = 8 if self.height() > 60 else 1
+        frame = QRectF(self.rect()).adjusted(inset, inset, -inset, -inset)
+        painter.setBrush(tokens.color("accent_soft", 250 if self.hot else 225))
+        style = Qt.PenStyle.SolidLine if self.hot else Qt.PenStyle.DashLine
+        painter.setPen(QPen(tokens.color("accent"), 2 if self.hot else 1, style))
+        painter.drawRoundedRect(frame, 8 if inset > 1 else 6, 8 if inset > 1 else 6)
+        painter.setPen(tokens.color("text"))
+        painter.setFont(ui_font(14 if inset > 1 else 12, ui_font().Weight.DemiBold))
+        if self.height() > 100:
+            self._paint_icon(painter, frame.center() - QPointF(0, 24))
+            frame.translate(0, 16)
+        painter.drawText(frame, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), self.words)
+
+    def _paint_icon(self, painter: QPainter, centre: QPointF) -> None:
+        image = render(self._icon, round(28 * self.devicePixelRatioF()), colors().accent)
+        painter.drawImage(QRectF(centre.x() - 14, centre.y() - 14, 28, 28), image)
+
+
+class DropTarget(QObject):
+    """Makes `widget` take pictures: `on_drop(mime)` is called with what was dropped. Other data go the usual way."""
+
+    def __init__(self, zones: DropZones, widget: QWidget, hint: DropHint, on_drop: Callable[[QMimeData], None]) -> None:
+        super().__init__(widget)
+        self._zones, self.hint, self._on_drop = zones, hint, on_drop
+        self._watch(widget)
+
+    def also(self, widget: QWidget) -> DropTarget:
+        """A part of the target that takes drops itself (a field inside the panel)."""
+        self._watch(widget)
+        return self
+
+    def _watch(self, widget: QWidget) -> None:
+        places = [widget, widget.viewport()] if isinstance(widget, QAbstractScrollArea) else [widget]
+        for place in places:
+            place.setAcceptDrops(True)
+            place.installEventFilter(self)
+
+    # Qt overrides
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDragEnterEvent | QDragMoveEvent) and holds_picture(event.mimeData()):
+            self._zones.enter(self.hint)
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            return True
+        if event.type() == QEvent.Type.DragLeave:
+            self._zones.leave()
+        elif isinstance(event, QDropEvent) and event.type() == QEvent.Type.Drop and holds_picture(event.mimeData()):
+            self._zones.end()
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._on_drop(event.mimeData())
+            return True
+        return False
+
+
+class DropZones(QObject):
+    """All targets of a window; their hints appear together as soon as a picture is dragged over the window."""
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._hints: list[DropHint] = []
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(_LEAVE_MS)
+        self._timer.timeout.connect(self.end)
+        window.setAcceptDrops(True)
+        window.installEventFilter(self)
+
+    def add(self, widget: QWidget, words: str, icon_name: str, on_drop: Callable[[QMimeData], None]) -> DropTarget:
+        """Make a widget a target; `words` say what dropping does."""
+        hint = DropHint(widget, words, icon_name)
+        self._hints.append(hint)
+        return DropTarget(self, widget, hint, on_drop)
+
+    def hints(self) -> tuple[DropHint, ...]:
+        return tuple(self._hints)
+
+    def enter(self, hot: DropHint | None) -> None:
+        """A picture is over this target (None: over the window, but no target)."""
+        self._timer.stop()
+        for hint in self._hints:
+            hint.cover()
+            if hint.hot != (hint is hot):
+                hint.set_hot(hint is hot)
+
+    def leave(self) -> None:
+        """It left a target; if it does not enter another one soon, the hints go."""
+        self._timer.start()
+
+    def end(self) -> None:
+        """Nothing is dragged any more."""
+        self._timer.stop()
+        for hint in self._hints:
+            hint.set_hot(False)
+            hint.hide()
+
+    # Qt overrides
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDragEnterEvent) and holds_picture(event.mimeData()):
+            self.enter(None)
+            event.accept()
+            return True
+        if isinstance(event, QDragMoveEvent) and event.type() == QEvent.Type.DragMove:
+            event.ignore()
+            return True
+        if event.type() == QEvent.Type.DragLeave:
+            self.leave()
+        elif event.type() == QEvent.Type.Drop:
+            self.end()
+        return False

@@ -1,0 +1,1 @@
+"""The history as it is seen: list, thumbnails, details."""

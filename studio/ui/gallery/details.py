@@ -1,0 +1,77 @@
+"""Under the picture: its recipe in words, and what to do with it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+
+from studio.core.picture import Picture
+from studio.core.recipe import Recipe
+from studio.ui.widgets.text import ElidedLabel
+from studio.ui.words import duration, facts_line, picture_details
+
+
+class DetailsBar(QWidget):
+    """Two lines about the shown picture, buttons for `actions`, and all details when wished."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("detailsBar")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.title = ElidedLabel()
+        self.title.setFixedHeight(20)  # the Chinese font is higher: without this the picture would jump
+        self.facts = ElidedLabel(look="faint")
+        self.facts.setFixedHeight(18)
+        self.text = QPlainTextEdit()
+        self.text.setObjectName("detailsText")
+        self.text.setAccessibleName(self.tr("Details of the picture"))
+        self.text.setReadOnly(True)
+        self.text.document().setDocumentMargin(0)
+        self.text.setFixedHeight(148)
+        self.text.hide()
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(self.title)
+        words.addWidget(self.facts)
+        self._row = QHBoxLayout()
+        self._row.setSpacing(2)
+        self._row.addLayout(words, 1)
+        self._row.addSpacing(12)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 8, 12, 8)
+        column.setSpacing(6)
+        column.addLayout(self._row)
+        column.addWidget(self.text)
+        self.show_picture(None)
+
+    def add_actions(self, actions: tuple[QAction, ...]) -> None:
+        """Give each action a button; the buttons show the actions' own icons, tooltips and states."""
+        for action in actions:
+            button = QToolButton()
+            button.setDefaultAction(action)
+            button.setIconSize(QSize(18, 18))
+            button.setAccessibleName(action.text().replace("&", ""))
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            self._row.addWidget(button)
+
+    def show_picture(self, picture: Picture | None) -> None:
+        """Say what is known about a picture."""
+        if picture is None:
+            self.title.setText(self.tr("No picture yet"))
+            self.facts.setText(self.tr("Drop one of your pictures here to have its settings back."))
+            self.text.setPlainText("")
+            return
+        self.title.setText(picture.recipe.prompt or self.tr("(no prompt)"))
+        self.facts.setText(f"{facts_line(picture.recipe)}  ·  {duration(picture.made_with.seconds)}")
+        self.text.setPlainText(picture_details(picture))
+
+    def show_forming(self, recipe: Recipe) -> None:
+        """Say what is being made."""
+        self.title.setText(recipe.prompt or self.tr("(no prompt)"))
+        self.facts.setText(facts_line(recipe))
+        self.text.setPlainText("")
+
+    def show_all(self, shown: bool) -> None:
+        """Show or hide the details."""
+        self.text.setVisible(shown)

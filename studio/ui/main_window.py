@@ -1,0 +1,246 @@
+"""The window: puts the panels around the picture, joins their signals, remembers its layout."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from PySide6.QtCore import QByteArray, QModelIndex, QPoint, QSize, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QShowEvent
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolButton, QWidget
+
+from studio.core.picture import Picture
+from studio.state.studio_state import StudioState
+from studio.ui import action_table
+from studio.ui.actions import Actions
+from studio.ui.centre.centre import Centre
+from studio.ui.commands import Commands
+from studio.ui.drops import DropZones
+from studio.ui.gallery.view import GalleryView
+from studio.ui.icons import app_icon
+from studio.ui.panels.control import ControlPanel
+from studio.ui.panels.jobs import JobsView
+from studio.ui.panels.prompt import PromptPanel
+from studio.ui.panels.settings import SettingsPanel
+from studio.ui.status import StatusLine
+from studio.ui.theme import apply_theme
+from studio.ui.widgets.dock import Dock
+from studio.ui.wishes import Wishes
+
+LAYOUT_VERSION = 1
+SIZE = QSize(1280, 800)
+LEFT_PX, RIGHT_PX = 324, 316
+
+
+class MainWindow(QMainWindow):
+    """Everything the artist sees, over a `StudioState`. Close the state after the window."""
+
+    def __init__(self, state: StudioState) -> None:
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        apply_theme(app, str(state.settings.get("theme")))
+        super().__init__()
+        self.state = state
+        self._shown = self._closed = False
+        self.setWindowTitle("Diffusion Studio")
+        self.setWindowIcon(app_icon())
+        self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AnimatedDocks)
+        self.wishes = Wishes(state, self)
+        self._make_panels()
+        self.do = Commands(self)
+        self.commands = Actions(self, action_table.rows(self.do))
+        self.commands.fill(self.menuBar(), action_table.menus())
+        self._make_docks()
+        self._connect()
+        self._make_drop_targets()
+        self._restore_layout()
+        self._order_focus()
+
+    # Building
+    def _make_panels(self) -> None:
+        state = self.state
+        self.prompt = PromptPanel(state.draft, state.queue, state.tokens)
+        self.settings = SettingsPanel(state.draft, state.queue, state.models)
+        self.control = ControlPanel(state.draft, state.control_maps, state.read_input)
+        self.jobs = JobsView(state.queue, state.jobs_model)
+        self.gallery = GalleryView(state.gallery, int(state.settings.get("thumbnail_px")))
+        self.centre = Centre(state)
+        self.setCentralWidget(self.centre)
+        self.setStatusBar(StatusLine(state.queue))
+
+    def _make_docks(self) -> None:
+        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
+        docks = {
+            "promptDock": (left, Dock("promptDock", self.tr("Prompt"), self.prompt, (self.prompt.prompt_count,), self)),
+            "settingsDock": (left, Dock("settingsDock", self.tr("Settings"), self.settings, (), self)),
+            "queueDock": (left, Dock("queueDock", self.tr("Queue"), self.jobs, self._tools("job_up", "job_down", "cancel_all"), self)),
+            "controlDock": (right, Dock("controlDock", self.tr("Control"), self.control, self._tools("open_control", "paste"), self)),
+            "historyDock": (right, Dock("historyDock", self.tr("History"), self.gallery, self._tools("use_settings", "delete"), self)),
+        }
+        self.docks = {name: dock for name, (_area, dock) in docks.items()}
+        self._areas = {name: area for name, (area, _dock) in docks.items()}
+        self._place_docks()
+        view_menu = self.menuBar().findChild(QMenu, "viewMenu")
+        assert isinstance(view_menu, QMenu)
+        first = self.commands["theme"]
+        for dock in self.docks.values():
+            view_menu.insertAction(first, dock.toggleViewAction())
+        self.centre.details.add_actions(self.commands.some("use_settings", "use_seed", "use_control", "details"))
+        self.centre.zoom_bar.add_actions(self.commands.some("zoom_out", "zoom_in", "fit", "actual"))
+
+    def _place_docks(self) -> None:
+        for name, dock in self.docks.items():
+            self.addDockWidget(self._areas[name], dock)
+            dock.show()
+        dock_of = self.docks
+        sideways, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
+        self.resizeDocks([dock_of["promptDock"], dock_of["controlDock"]], [LEFT_PX, RIGHT_PX], sideways)
+        self.resizeDocks([dock_of["promptDock"], dock_of["settingsDock"], dock_of["queueDock"]], [300, 316, 150], down)
+        self.resizeDocks([dock_of["controlDock"], dock_of["historyDock"]], [400, 366], down)
+
+    def _tools(self, *ids: str) -> tuple[QWidget, ...]:
+        tools = []
+        for action in self.commands.some(*ids):
+            button = QToolButton()
+            button.setDefaultAction(action)
+            button.setIconSize(QSize(16, 16))
+            button.setAccessibleName(action.text().replace("&", "").rstrip(" …"))
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            tools.append(button)
+        return tuple(tools)
+
+    def _connect(self) -> None:
+        state, wishes, refresh = self.state, self.wishes, self.commands.refresh
+        self.prompt.generate.clicked.connect(wishes.generate)
+        self.prompt.cancel.clicked.connect(wishes.cancel)
+        self.prompt.prompt.picture_pasted.connect(wishes.drop_control)
+        self.prompt.negative.picture_pasted.connect(wishes.drop_control)
+        wishes.generating.connect(self.centre.follow)
+        self.control.open_wished.connect(self.do.open_control)
+        self.jobs.picture_wished.connect(self.centre.show_picture)
+        self.jobs.problem_wished.connect(wishes.tell_failure)
+        self.jobs.recipe_wished.connect(wishes.use_settings)
+        self.gallery.picture_chosen.connect(self.centre.show_picture)
+        self.gallery.menu_wished.connect(self._show_picture_menu)
+        self.gallery.delete_wished.connect(self.do.delete_pictures)
+        state.gallery.rowsAboutToBeRemoved.connect(self._on_rows_go)
+        self.centre.picture_shown.connect(self._on_picture_shown)
+        self.centre.view.leafed.connect(self.gallery.leaf)
+        self.centre.empty.sample_chosen.connect(self._on_sample)
+        self.centre.view.zoom_changed.connect(refresh)
+        state.queue.jobs_changed.connect(refresh)
+        undo = state.draft.undo_stack
+        undo.indexChanged.connect(self._show_undo)
+        self._show_undo()
+
+    def _make_drop_targets(self) -> None:
+        zones = self.zones = DropZones(self)
+        control = self.tr("Use as control layer")
+        restore = self.tr("Restore its settings")
+        zones.add(self.control, control, "control", self.wishes.drop_control)
+        zones.add(self.centre.view, restore, "reuse", self.wishes.drop_settings)
+        zones.add(self.prompt, restore, "reuse", self.wishes.drop_settings).also(self.prompt.prompt).also(self.prompt.negative)
+        seed = self.settings.seed
+        zones.add(seed, self.tr("Take its seed"), "seed", self.wishes.drop_seed).also(seed.edit)
+
+    def _order_focus(self) -> None:
+        s = self.settings
+        order = (
+            self.prompt.prompt, self.prompt.negative, self.prompt.generate, self.prompt.cancel, s.model, s.size_row.width_spin,
+            s.size_row.swap, s.size_row.height_spin, s.size_row.presets, s.steps.slider, s.steps.spin, s.guidance.slider,
+            s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock, s.count, s.exact,
+            self.jobs, self.centre.view, self.gallery,
+        )  # fmt: skip
+        for before, after in pairwise(order):
+            QWidget.setTabOrder(before, after)
+        self.prompt.prompt.setFocus()
+
+    # What other parts wish
+    def reset_layout(self) -> None:
+        """All panels back to where they began."""
+        for dock in self.docks.values():
+            dock.setFloating(False)
+            self.removeDockWidget(dock)
+        self._place_docks()
+
+    def may_close(self) -> bool:
+        """False, and said why, while a picture is only in memory; the artist may close all the same."""
+        unsaved = len(self.state.queue.unsaved_jobs)
+        if not unsaved:
+            return True
+        words = self.tr("There are pictures that could not be saved yet: {n}.").replace("{n}", str(unsaved))
+        hint = self.tr("Make room on the disk and save them again from the queue. Closing now loses them.")
+        self.state.messages.warn(words, hint, self.tr("Close anyway"), self._close_anyway)
+        return False
+
+    def _close_anyway(self) -> None:
+        self.close()
+
+    def quit(self) -> None:
+        """As closing the window by its frame."""
+        if self.may_close():
+            self.close()
+
+    def _show_picture_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for ids in (("use_settings", "use_seed", "use_control"), ("copy", "copy_prompt", "reveal"), ("delete",)):
+            menu.addActions(self.commands.some(*ids))
+            menu.addSeparator()
+        menu.popup(at)
+
+    def _on_picture_shown(self, picture: Picture | None) -> None:
+        if picture is not None:
+            self.gallery.select_picture(picture.id)
+        self.commands.refresh()
+
+    def _on_rows_go(self, _parent: QModelIndex, first: int, last: int) -> None:
+        for row in range(first, last + 1):
+            self.centre.picture_gone(self.state.gallery.picture(self.state.gallery.index(row)).id)
+
+    def _on_sample(self, prompt: str) -> None:
+        self.state.draft.set_prompt(prompt)
+        self.prompt.prompt.setFocus()
+
+    def _show_undo(self, _index: int = 0) -> None:
+        if self._closed:  # a stack that dies with the state still tells that it is empty
+            return
+        stack = self.state.draft.undo_stack
+        for name, words, text in (
+            ("undo", self.tr("&Undo"), stack.undoText()),
+            ("redo", self.tr("&Redo"), stack.redoText()),
+        ):
+            self.commands[name].setText(f"{words} {text.replace('&', '&&')}" if text else words)
+        self.commands.refresh()
+
+    def _restore_layout(self) -> None:
+        self.resize(SIZE)
+        for name, restore in (("window_geometry", self.restoreGeometry), ("window_layout", self._restore_docks)):
+            text = str(self.state.settings.get(name))
+            if text:
+                restore(QByteArray.fromBase64(text.encode("ascii", "ignore")))
+
+    def _restore_docks(self, saved: QByteArray) -> None:
+        if not self.restoreState(saved, LAYOUT_VERSION):
+            self.reset_layout()
+
+    def _save_layout(self) -> None:
+        for name, value in (("window_geometry", self.saveGeometry()), ("window_layout", self.saveState(LAYOUT_VERSION))):
+            self.state.settings.set(name, bytes(value.toBase64().data()).decode("ascii"))
+        self.state.settings.set("welcomed", True)
+        self.state.settings_saver()
+
+    # Qt overrides
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._shown:  # what can wait until the first paint
+            self._shown = True
+            QTimer.singleShot(0, self, self.state.messages.start_delivery)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if event.spontaneous() and not self.may_close():
+            event.ignore()
+            return
+        if not self._closed:
+            self._closed = True
+            self._save_layout()
+        super().closeEvent(event)

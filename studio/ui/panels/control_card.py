@@ -1,0 +1,216 @@
+"""One control layer on a card: its picture, what the model will see of it, and how it steers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from PySide6.QtCore import QMimeData, QPoint, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QDrag, QImage, QMouseEvent
+from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+
+from studio.core.choices import ControlKind, ResizeMode
+from studio.core.draft import ControlLayer
+from studio.core.recipe import WEIGHT_MAX, Size
+from studio.ui.panels.map_view import MapView
+from studio.ui.panels.scheduler_row import CalmCombo
+from studio.ui.widgets.buttons import icon_button
+from studio.ui.widgets.range_slider import RangeSlider
+from studio.ui.widgets.slider_spin import CalmDoubleSpin, SliderSpin
+from studio.ui.widgets.text import PlainLabel, plain, plain_tooltip
+from studio.ui.words import kind_words, resize_words
+
+LAYER_MIME = "application/x-studio-control-layer"  # the index of a card that is dragged to another place
+_THUMB = QSize(64, 64)
+_MAP_PX = 132
+
+
+class ControlCard(QFrame):
+    """Shows the layer at `index`.
+
+    Signals: `edited(ControlLayer, str)` - wish to replace the layer, with words for undo;
+    `moved(int, int)` - wish to bring it from index to index; `removed(int)`.
+    """
+
+    edited = Signal(object, str)
+    moved = Signal(int, int)
+    removed = Signal(int)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("controlCard")
+        self.index = 0
+        self._layer: ControlLayer | None = None
+        self._size = Size(width=1, height=1)
+        self._pressed: QPoint | None = None
+        self._make_parts()
+        self._lay_out()
+        self._connect()
+
+    def _make_parts(self) -> None:
+        self.thumb = MapView(_THUMB.height())
+        self.thumb.setFixedWidth(_THUMB.width())
+        self.thumb.setAccessibleName(self.tr("The control picture"))
+        self.kind = CalmCombo("controlKind", self.tr("Kind of control"))
+        for kind in ControlKind:
+            self.kind.addItem(kind_words(kind)[0], kind.value)
+            self.kind.setItemData(self.kind.count() - 1, plain(kind_words(kind)[1]), Qt.ItemDataRole.ToolTipRole)
+        self.eye = icon_button("eye-off", self.tr("Switch this layer on or off"), icon_on="eye")
+        self.up = icon_button("up", self.tr("Move up"), px=16)
+        self.down = icon_button("down", self.tr("Move down"), px=16)
+        self.remove = icon_button("trash", self.tr("Remove this layer"))
+        self.resize_mode = CalmCombo("controlResize", self.tr("When the shape differs"))
+        for mode in ResizeMode:
+            self.resize_mode.addItem(resize_words(mode)[0], mode.value)
+            self.resize_mode.setItemData(self.resize_mode.count() - 1, plain(resize_words(mode)[1]), Qt.ItemDataRole.ToolTipRole)
+        self.invert = icon_button("invert", self.tr("Invert: black lines on white become white on black"), icon_on="invert")
+        self.map = MapView(_MAP_PX)
+        self.caption = PlainLabel(look="faint")
+        self.weight = SliderSpin(CalmDoubleSpin(0, WEIGHT_MAX, 0.05, 2), (0, 2))
+        self.weight.name_parts(self.tr("Weight"))
+        self.range = RangeSlider(100)
+        self.range.setAccessibleName(self.tr("Part of the steps it steers, from and to"))
+        self.range_words = PlainLabel(look="faint")
+        self.edges = RangeSlider(255)
+        self.edges.setAccessibleName(self.tr("Canny thresholds, low and high"))
+        self.edges_words = PlainLabel(look="faint")
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 10, 10, 10)
+        column.setSpacing(8)
+        column.addLayout(self._head())
+        column.addWidget(self.map)
+        column.addWidget(self.caption, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addLayout(self._knobs())
+
+    def _head(self) -> QHBoxLayout:
+        buttons = QHBoxLayout()
+        buttons.setSpacing(2)
+        buttons.addWidget(self.eye)
+        buttons.addWidget(self.invert)
+        buttons.addStretch(1)
+        for button in (self.up, self.down, self.remove):
+            buttons.addWidget(button)
+        choices = QHBoxLayout()
+        choices.setSpacing(4)
+        choices.addWidget(self.kind, 3)
+        choices.addWidget(self.resize_mode, 2)
+        right = QVBoxLayout()
+        right.setSpacing(8)
+        right.addLayout(choices)
+        right.addLayout(buttons)
+        head = QHBoxLayout()
+        head.setSpacing(8)
+        head.addWidget(self.thumb)
+        head.addLayout(right, 1)
+        return head
+
+    def _knobs(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(4)
+        grid.setColumnStretch(1, 1)
+        self._edges_label = PlainLabel(self.tr("Edges"), "field")
+        plain_tooltip(self._edges_label, self.tr("Lower and upper threshold of Canny: higher means fewer lines."))
+        steers = PlainLabel(self.tr("Steers"), "field")
+        plain_tooltip(steers, self.tr("During which part of the steps this layer steers."))
+        for row, (label, field, words) in enumerate(
+            (
+                (PlainLabel(self.tr("Weight"), "field"), self.weight, None),
+                (steers, self.range, self.range_words),
+                (self._edges_label, self.edges, self.edges_words),
+            )
+        ):
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field, row, 1, 1, 1 if words else 2)
+            if words is not None:
+                words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                words.setFixedWidth(72)
+                grid.addWidget(words, row, 2)
+        return grid
+
+    def _connect(self) -> None:
+        self.eye.clicked.connect(self._on_eye)
+        self.up.clicked.connect(lambda: self.moved.emit(self.index, self.index - 1))
+        self.down.clicked.connect(lambda: self.moved.emit(self.index, self.index + 1))
+        self.remove.clicked.connect(lambda: self.removed.emit(self.index))
+        self.kind.activated.connect(lambda _row: self._wish(self.tr("change control kind"), kind=ControlKind(self.kind.currentData())))
+        self.resize_mode.activated.connect(
+            lambda _row: self._wish(self.tr("change resize mode"), resize=ResizeMode(self.resize_mode.currentData()))
+        )
+        self.invert.clicked.connect(lambda on: self._wish(self.tr("invert control picture"), invert=on))
+        self.weight.edited.connect(lambda weight: self._wish(self.tr("change control weight"), weight=round(weight, 2)))
+        self.range.edited.connect(lambda a, b: self._wish(self.tr("change control range"), start=a / 100, end=b / 100))
+        self.edges.edited.connect(lambda low, high: self._wish(self.tr("change Canny thresholds"), low=low, high=high))
+
+    @property
+    def layer(self) -> ControlLayer | None:
+        """The layer on show."""
+        return self._layer
+
+    def show_layer(self, index: int, count: int, layer: ControlLayer, size: Size) -> None:
+        """Show a layer, the `index`-th of `count`, for pictures of `size`; tells nobody."""
+        self.index, self._layer, self._size = index, layer, size
+        use = layer.use
+        self.setAccessibleName(self.tr("Control layer {n}").replace("{n}", str(index + 1)))
+        with QSignalBlocker(self.kind), QSignalBlocker(self.resize_mode):
+            self.kind.setCurrentIndex(self.kind.findData(use.kind.value))
+            self.resize_mode.setCurrentIndex(self.resize_mode.findData(use.resize.value))
+        self.eye.setChecked(layer.enabled)
+        self.invert.setChecked(use.invert)
+        self.up.setEnabled(index > 0)
+        self.down.setEnabled(index < count - 1)
+        self.weight.show_value(use.weight)
+        self.range.show_range(round(use.start * 100), round(use.end * 100))
+        self.range_words.setText(f"{use.start:.0%} – {use.end:.0%}")
+        self.edges.show_range(min(use.low, use.high), use.high)
+        self.edges_words.setText(f"{use.low} – {use.high}")
+        for edge_part in (self._edges_label, self.edges, self.edges_words):
+            edge_part.setVisible(use.kind is ControlKind.CANNY)
+        for part in (self.thumb, self.map, self.weight, self.range, self.edges, self.kind, self.resize_mode, self.invert):
+            part.setEnabled(layer.enabled)
+        says = self.tr("What the model sees") if layer.enabled else self.tr("Switched off")
+        self.caption.setText(f"{says}  ·  {size.width} × {size.height}")
+
+    def show_source(self, image: QImage) -> None:
+        """Show the picture as the artist gave it."""
+        self.thumb.show_map(image, image.size())
+
+    def show_map(self, image: QImage) -> None:
+        """Show what the model will see."""
+        self.map.show_map(image, QSize(self._size.width, self._size.height))
+
+    def show_problem(self, words: str) -> None:
+        """Say why there is nothing to see."""
+        self.map.show_words(words, QSize(self._size.width, self._size.height))
+
+    def _wish(self, words: str, **changes: object) -> None:
+        if self._layer is not None:
+            use = replace(self._layer.use, **changes)  # type: ignore[arg-type]  # the names are written out just above
+            self.edited.emit(replace(self._layer, use=use), words)
+
+    def _on_eye(self, enabled: bool) -> None:
+        if self._layer is not None:
+            words = self.tr("switch control layer on") if enabled else self.tr("switch control layer off")
+            self.edited.emit(replace(self._layer, enabled=enabled), words)
+
+    # Qt overrides
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._pressed = event.position().toPoint()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._pressed is None:
+            return
+        if (event.position().toPoint() - self._pressed).manhattanLength() < QApplication.startDragDistance():
+            return
+        self._pressed = None
+        drag = QDrag(self)
+        mime = QMimeData()
+        mime.setData(LAYER_MIME, str(self.index).encode())
+        drag.setMimeData(mime)
+        drag.setPixmap(self.thumb.grab())
+        drag.exec(Qt.DropAction.MoveAction)
+
+    def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
+        self._pressed = None

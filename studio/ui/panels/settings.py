@@ -1,0 +1,141 @@
+"""The settings panel: everything of the draft that is a number or a choice."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QScrollArea, QWidget
+
+from studio.core.draft import COUNT_MAX, Draft
+from studio.core.picture import Picture
+from studio.core.recipe import GUIDANCE_MAX, STEPS_MAX
+from studio.state.draft_model import DraftModel
+from studio.state.job_queue import JobQueue
+from studio.ui.panels.scheduler_row import CalmCombo, SchedulerRow
+from studio.ui.panels.seed_row import SeedRow
+from studio.ui.panels.size_row import SizeRow
+from studio.ui.widgets.slider_spin import CalmDoubleSpin, CalmSpin, SliderSpin
+from studio.ui.widgets.text import PlainLabel, plain_tooltip
+
+_LABEL_PX = 68
+
+
+class SettingsPanel(QScrollArea):
+    """Shows the draft's settings and wishes changes. Mutable state: none beyond the widgets."""
+
+    def __init__(self, draft: DraftModel, queue: JobQueue, models: tuple[str, ...], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._draft, self._models = draft, models
+        self._make_fields()
+        body = self._body()
+        self.setWidget(body)
+        self.setWidgetResizable(True)
+        self.setMinimumWidth(body.minimumSizeHint().width() + 2)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._connect()
+        queue.picture_added.connect(self._on_picture)
+        self._show(draft.draft)
+
+    def _make_fields(self) -> None:
+        self.model = CalmCombo("modelCombo", self.tr("Model"))
+        self.model.addItems(self._models)
+        self.size_row = SizeRow()
+        self.steps = SliderSpin(CalmSpin(1, STEPS_MAX), (1, 60))
+        self.steps.spin.setObjectName("stepsSpin")
+        self.steps.name_parts(self.tr("Steps"))
+        self.guidance = SliderSpin(CalmDoubleSpin(0, GUIDANCE_MAX, 0.1, 2), (1, 15))
+        self.guidance.spin.setObjectName("guidanceSpin")
+        self.guidance.name_parts(self.tr("Guidance"))
+        self.scheduler = SchedulerRow()
+        self.seed = SeedRow()
+        self.count = CalmSpin(1, COUNT_MAX)
+        self.count.setObjectName("countSpin")
+        self.count.setAccessibleName(self.tr("Number of pictures"))
+        self.count.setFixedWidth(72)
+        self.exact = QCheckBox(self.tr("Exact"))
+        self.exact.setObjectName("exactCheck")
+        plain_tooltip(self.exact, self.tr("32-bit floats everywhere: the same bits on every run, at the price of time."))
+
+    def _body(self) -> QWidget:
+        body = QWidget()
+        body.setObjectName("scrollBody")
+        grid = QGridLayout(body)
+        grid.setContentsMargins(12, 10, 12, 12)
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(8)
+        grid.setColumnMinimumWidth(0, _LABEL_PX)
+        grid.setColumnStretch(1, 1)
+        for row, (words, field, says) in enumerate(self._rows()):
+            label = PlainLabel(words, "field")
+            label.setBuddy(field)
+            plain_tooltip(label, says)
+            grid.addWidget(label, row, 0)
+            grid.addWidget(field, row, 1)
+        grid.setRowStretch(grid.rowCount(), 1)
+        return body
+
+    def _rows(self) -> tuple[tuple[str, QWidget, str], ...]:
+        model = self.tr("“mini” ships with the studio; folders of Stable Diffusion models stand beside it.")
+        size = self.tr("Width and height of the picture in pixels.")
+        steps = self.tr("More steps: more time, finer picture, up to a point.")
+        guidance = self.tr("How strongly the prompt pulls; 1 is no guidance, 5 to 8 is usual.")
+        scheduler = self.tr("How noise becomes picture, and how its steps are spaced.")
+        seed = self.tr("The same seed and settings give the same picture. Drop a picture here to take its seed.")
+        count = self.tr("How many, with seeds counting up.")
+        return (
+            (self.tr("Model"), self.model, model),
+            (self.tr("Size"), self.size_row, size),
+            (self.tr("Steps"), self.steps, steps),
+            (self.tr("Guidance"), self.guidance, guidance),
+            (self.tr("Scheduler"), self.scheduler, scheduler),
+            (self.tr("Seed"), self.seed, seed),
+            (self.tr("Pictures"), self._count_row(), count),
+        )
+
+    def _count_row(self) -> QWidget:
+        part = QWidget()
+        row = QHBoxLayout(part)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        row.addWidget(self.count)
+        row.addWidget(self.exact, 1)
+        part.setFocusProxy(self.count)
+        return part
+
+    def _connect(self) -> None:
+        draft = self._draft
+        self.model.textActivated.connect(draft.set_model)
+        self.size_row.edited.connect(draft.set_size)
+        self.steps.edited.connect(lambda steps: draft.set_steps(round(steps)))
+        self.guidance.edited.connect(lambda scale: draft.set_guidance_scale(round(scale, 2)))
+        self.scheduler.edited.connect(draft.set_scheduler)
+        self.seed.edited.connect(draft.set_seed)
+        self.count.valueChanged.connect(draft.set_count)
+        self.exact.clicked.connect(draft.set_exact)
+        draft.changed.connect(self._show)
+
+    def _show(self, draft: Draft) -> None:
+        self._show_model(draft.model.name)
+        self.size_row.show_size(draft.size)
+        self.steps.show_value(draft.steps)
+        self.guidance.show_value(draft.guidance_scale)
+        self.scheduler.show_choice(draft.scheduler, draft.spacing)
+        self.seed.show_seed(draft.seed)
+        if self.count.value() != draft.count:
+            with QSignalBlocker(self.count):
+                self.count.setValue(draft.count)
+        self.exact.setChecked(draft.exact)
+
+    def _show_model(self, name: str) -> None:
+        """A model named in a recipe but not here is shown as missing, so that nothing is changed in silence."""
+        row = self.model.findText(name)
+        if row < 0:
+            self.model.addItem(name)
+            row = self.model.count() - 1
+            plain_tooltip(self.model, self.tr("This model is not in the models folder."))
+        elif name in self._models:
+            plain_tooltip(self.model, self.tr("The model that paints."))
+        self.model.setCurrentIndex(row)
+
+    def _on_picture(self, picture: Picture) -> None:
+        self.seed.remember(picture.recipe.seed)

@@ -1,0 +1,237 @@
+"""What the artist wishes where more than one state object takes part: generate, drop, paste, reuse, remove, reveal.
+
+No widgets here: panels and actions call these, and every wish can be undone or is said to have failed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+
+from PySide6.QtCore import QMimeData, QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
+
+from studio.core.choices import ControlKind
+from studio.core.errors import BadInputImage, StudioError
+from studio.core.job import Job
+from studio.core.picture import Picture
+from studio.core.recipe import ImageRef, Recipe
+from studio.state.gallery_model import PICTURE_MIME
+from studio.state.intake import Added, local_file
+from studio.state.studio_state import StudioState
+
+
+class Wishes(QObject):
+    """Mutable state: `_kinds`, what the control pictures on their way through the intake are to become, in order.
+
+    Signals: `generating()` - jobs were queued by hand.
+    """
+
+    generating = Signal()
+
+    def __init__(self, state: StudioState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._kinds: deque[ControlKind | None] = deque()
+        intake, queue, messages = state.intake, state.queue, state.messages
+        intake.added.connect(self._on_added)
+        intake.restored.connect(self._on_restored)
+        intake.seed_found.connect(self._on_seed)
+        intake.failed.connect(self._answered)
+        queue.job_failed.connect(self.tell_failure)
+        queue.engine_failed.connect(messages.error)
+
+    # Making
+    def generate(self) -> None:
+        """Queue the draft's pictures."""
+        try:
+            self._state.queue.submit(self._state.draft.draft)
+        except StudioError as error:
+            self._state.messages.error(error)
+        else:
+            self.generating.emit()
+
+    def cancel(self) -> None:
+        """Stop the running picture; if none runs yet, take the next one out."""
+        queue = self._state.queue
+        if queue.running is not None:
+            queue.cancel_current()
+        elif queue.waiting:
+            queue.cancel(queue.waiting[0].id)
+
+    def tell_failure(self, job: Job) -> None:
+        """Say why a job failed; a picture that could not be saved can be saved again."""
+        if job.error is None:
+            return
+        if self._state.queue.unsaved(job.id) is None:
+            self._state.messages.error(job.error)
+        else:
+            self._state.messages.error(job.error, self.tr("Save again"), partial(self._state.queue.retry_save, job.id))
+
+    # Reusing
+    def use_settings(self, recipe: Recipe) -> None:
+        """Everything of a recipe into the panels."""
+        self._state.draft.load(recipe)
+
+    def use_seed(self, recipe: Recipe) -> None:
+        """Only the seed of a recipe."""
+        self._state.draft.set_seed(recipe.seed)
+
+    def use_as_control(self, picture: Picture) -> None:
+        """A picture of the gallery as a control layer: a painted picture steers by its edges."""
+        self._kinds.append(ControlKind.CANNY)
+        self._state.intake.add_file(picture.file)
+
+    def copy_picture(self, picture: Picture, image: QImage) -> None:
+        """The picture to the clipboard, as pixels, as a file and as one of ours."""
+        index = self._state.gallery.find(picture.id)
+        mime = self._state.gallery.mimeData([index]) if index.isValid() else QMimeData()
+        if not image.isNull():
+            mime.setImageData(image)
+        QGuiApplication.clipboard().setMimeData(mime)
+
+    def copy_prompt(self, recipe: Recipe) -> None:
+        """The prompt to the clipboard."""
+        QGuiApplication.clipboard().setText(recipe.prompt)
+
+    def reveal(self, picture: Picture) -> None:
+        """Open the folder the picture lies in."""
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(picture.file.parent))):
+            self._state.messages.warn(self.tr("No file manager could be opened."), str(picture.file))
+
+    def delete(self, pictures: Iterable[Picture]) -> None:
+        """Pictures to the trash; undo brings them back."""
+        ids = [picture.id for picture in pictures]
+        if ids:
+            self._state.gallery.remove(ids)
+            one = self.tr("The picture was moved to the trash.")
+            self._tell_with_undo(one if len(ids) == 1 else self.tr("%n pictures were moved to the trash.", "", len(ids)))
+
+    # Dropping and pasting
+    def paste(self) -> None:
+        """What the clipboard holds, if it is a picture, as a control layer."""
+        self.drop_control(QGuiApplication.clipboard().mimeData())
+
+    def drop_control(self, mime: QMimeData) -> None:
+        """Dropped pictures become control layers."""
+        pictures = self._own_pictures(mime)
+        if pictures:
+            for picture in pictures:
+                self.use_as_control(picture)
+        elif _has_file(mime) or (mime.hasUrls() and not mime.hasImage()):
+            for url in mime.urls():
+                self.open_control(url)
+        elif mime.hasImage():
+            self._kinds.append(None)
+            self._state.intake.add_image(QImage(mime.imageData()))
+        else:
+            self._state.messages.info(self.tr("There is no picture to paste."))
+
+    def open_control(self, url: QUrl) -> None:
+        """A file as a control layer."""
+        path = self._checked(url)
+        if path:
+            self._kinds.append(None)
+            self._state.intake.add_url(url)
+
+    def drop_seed(self, mime: QMimeData) -> None:
+        """The seed of a dropped picture."""
+        pictures = self._own_pictures(mime)
+        if pictures:
+            self.use_seed(pictures[0].recipe)
+        else:
+            for url in self._first_file(mime):
+                self._kinds.append(None)
+                self._state.intake.take_seed_url(url)
+
+    def drop_settings(self, mime: QMimeData) -> None:
+        """All settings of a dropped picture."""
+        pictures = self._own_pictures(mime)
+        if pictures:
+            self._on_recipe(pictures[0].recipe)
+        else:
+            for url in self._first_file(mime):
+                self.open_settings(url)
+
+    def open_settings(self, url: QUrl) -> None:
+        """All settings of a picture file."""
+        if self._checked(url):
+            self._kinds.append(None)
+            self._state.intake.restore_url(url)
+
+    def _own_pictures(self, mime: QMimeData) -> list[Picture]:
+        """The gallery's pictures that a drag names, as far as their rows are known."""
+        named = bytes(mime.data(PICTURE_MIME).data()) if mime.hasFormat(PICTURE_MIME) else b""
+        ids = named.decode("utf-8", "replace").split()
+        indexes = (self._state.gallery.find(picture_id) for picture_id in ids)
+        return [self._state.gallery.picture(index) for index in indexes if index.isValid()]
+
+    def _first_file(self, mime: QMimeData) -> list[QUrl]:
+        urls = mime.urls()[:1] if mime.hasUrls() else []
+        if not urls:
+            hint = self.tr("Drop the file itself: pixels alone do not say how they were made.")
+            self._on_error(BadInputImage(self.tr("There is no recipe in what was dropped."), hint))
+        return [url for url in urls if self._checked(url)]
+
+    def _checked(self, url: QUrl) -> bool:
+        """Refuse here what the intake would refuse at once, so that its answers come in the order of the questions."""
+        try:
+            local_file(url)
+        except StudioError as error:
+            self._on_error(error)
+            return False
+        return True
+
+    # Answers of the intake, one for each question, in order
+    def _on_added(self, added: Added) -> None:
+        kind = self._kinds.popleft() if self._kinds else None
+        drawing = kind is None or added.invert
+        self.add_layer(added.ref, ControlKind.SCRIBBLE if drawing else kind or ControlKind.SCRIBBLE, added.invert)
+        if added.note:
+            self._state.messages.info(added.note)
+
+    def add_layer(self, ref: ImageRef, kind: ControlKind, invert: bool) -> None:
+        """Put a kept picture on top of the control layers."""
+        try:
+            self._state.draft.add_control(ref, kind, invert)
+        except StudioError as error:
+            self._on_error(error)
+
+    def _on_restored(self, recipe: Recipe) -> None:
+        self._answered()
+        self._on_recipe(recipe)
+
+    def _on_recipe(self, recipe: Recipe) -> None:
+        before = self._state.draft.draft
+        self._state.draft.load(recipe)
+        if self._state.draft.draft != before:
+            self._tell_with_undo(self.tr("The settings of the picture stand in the panels."))
+
+    def _tell_with_undo(self, words: str) -> None:
+        """Say what was done, with a button that takes back just this, not what came after it."""
+        stack = self._state.draft.undo_stack
+        self._state.messages.info(words, "", self.tr("Undo"), partial(self._undo_if_last, stack.index()))
+
+    def _undo_if_last(self, index: int) -> None:
+        stack = self._state.draft.undo_stack
+        if stack.index() == index:
+            stack.undo()
+        elif stack.index() > index:
+            hint = self.tr("Edit > Undo takes the steps back one by one.")
+            self._state.messages.info(self.tr("Other changes were made since; nothing was undone."), hint)
+
+    def _on_seed(self, seed: int) -> None:
+        self._answered()
+        self._state.draft.set_seed(seed)
+
+    def _answered(self, _error: StudioError | None = None) -> None:
+        if self._kinds:
+            self._kinds.popleft()
+
+    def _on_error(self, error: StudioError) -> None:
+        self._state.messages.error(error)
+
+
+def _has_file(mime: QMimeData) -> bool:
+    return mime.hasUrls() and any(url.isLocalFile() for url in mime.urls())

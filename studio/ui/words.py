@@ -1,0 +1,126 @@
+"""Recipes, jobs and figures in words: plain text for labels, made when it is shown."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.draft import Draft
+from studio.core.job import Job, JobState
+from studio.core.picture import Picture
+from studio.core.recipe import ControlUse, Recipe
+from studio.core.schedulers import SCHEDULERS, SchedulerInfo, scheduler_name
+
+
+def tr(text: str) -> str:
+    """Translate a whole sentence now."""
+    return QCoreApplication.translate("words", text)
+
+
+def scheduler_words(scheduler: str, spacing: Spacing) -> str:
+    """The artists' name of a scheduler; an id that is not known stands for itself."""
+    return scheduler_name(scheduler, spacing) if scheduler in SCHEDULERS else scheduler
+
+
+def cost_words(info: SchedulerInfo) -> str:
+    """What one step costs."""
+    cost = tr("One model call a step.") if info.calls_per_step == 1 else tr("{n} model calls a step.")
+    noise = tr("Adds fresh noise at each step.") if info.random else ""
+    return f"{cost.replace('{n}', f'{info.calls_per_step:g}')} {noise}".strip()
+
+
+def spacing_words(spacing: Spacing) -> tuple[str, str]:
+    """Name and meaning of a spacing."""
+    return {
+        Spacing.NORMAL: (tr("Normal"), tr("As the model was set up.")),
+        Spacing.KARRAS: (tr("Karras"), tr("More steps at low noise: finer detail (Karras et al. 2022).")),
+        Spacing.EXPONENTIAL: (tr("Exponential"), tr("Even in the logarithm of the noise.")),
+        Spacing.BETA: (tr("Beta"), tr("More steps at both ends (Lee et al. 2024).")),
+        Spacing.TRAILING: (tr("Trailing"), tr("Starts at pure noise: best for few steps (Lin et al. 2024).")),
+    }[spacing]
+
+
+def kind_words(kind: ControlKind) -> tuple[str, str]:
+    """Name and meaning of a control kind."""
+    return {
+        ControlKind.SCRIBBLE: (tr("Scribble"), tr("A line drawing, taken as it is.")),
+        ControlKind.CANNY: (tr("Canny"), tr("The edges found in any picture.")),
+    }[kind]
+
+
+def resize_words(mode: ResizeMode) -> tuple[str, str]:
+    """Name and meaning of a resize mode."""
+    return {
+        ResizeMode.CROP: (tr("Crop"), tr("Fill the frame, cut what stands over.")),
+        ResizeMode.PAD: (tr("Pad"), tr("Show all of it, with empty margins.")),
+        ResizeMode.STRETCH: (tr("Stretch"), tr("Fill the frame, change the proportions.")),
+    }[mode]
+
+
+def facts_line(recipe: Recipe | Draft) -> str:
+    """The figures of a recipe in one line."""
+    seed = tr("seed {n}").replace("{n}", str(recipe.seed)) if recipe.seed is not None else tr("open seed")
+    parts = [
+        seed,
+        scheduler_words(recipe.scheduler, recipe.spacing),
+        tr("{n} steps").replace("{n}", str(recipe.steps)),
+        tr("guidance {n}").replace("{n}", f"{recipe.guidance_scale:g}"),
+        f"{recipe.size.width} × {recipe.size.height}",
+        recipe.model.name,
+    ]
+    return "  ·  ".join(parts)
+
+
+def control_line(use: ControlUse) -> str:
+    """One control layer in a line."""
+    strength = f"{tr('weight')} {use.weight:g}, {use.start:.0%} – {use.end:.0%}"
+    words = f"{kind_words(use.kind)[0]}, {strength}, {resize_words(use.resize)[0]}"
+    return f"{words}, {tr('inverted')}" if use.invert else words
+
+
+def picture_details(picture: Picture) -> str:
+    """Everything known about a picture, as lines of plain text."""
+    recipe, made = picture.recipe, picture.made_with
+    rows = [(tr("Prompt"), recipe.prompt or "–"), (tr("Negative prompt"), recipe.negative_prompt or "–")]
+    rows.append((tr("Settings"), facts_line(recipe)))
+    rows += [(tr("Control"), control_line(use)) for use in recipe.controls]
+    local = picture.created.astimezone()
+    rows.append((tr("Made"), f"{local:%Y-%m-%d %H:%M:%S}  ·  {made.seconds:.1f} s  ·  {made.device}  ·  {made.dtype}"))
+    if made.versions:
+        rows.append((tr("With"), "  ·  ".join(f"{name} {version}" for name, version in made.versions)))
+    rows.append((tr("File"), str(picture.file)))
+    return "\n".join(f"{name}: {text}" for name, text in rows)
+
+
+def duration(seconds: float) -> str:
+    """A time span as artists read it: "0.8 s", "12 s", "3 min 05 s"."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds) // 60} min {int(seconds) % 60:02d} s"
+
+
+def memory(count: int) -> str:
+    """Bytes in GB or MB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def progress_line(job: Job) -> str:
+    """Where a job stands, in one line."""
+    if job.state is JobState.CANCELLING:
+        return tr("Cancelling …")
+    if job.state is JobState.RUNNING:
+        if job.step == 0:
+            return f"{job.phase[:1].upper()}{job.phase[1:]} …" if job.phase else tr("Starting …")
+        line = tr("Step {a} of {b}").replace("{a}", str(job.step)).replace("{b}", str(job.recipe.steps))
+        if job.phase:
+            return f"{line}  ·  {job.phase} …"
+        rate, left = job.steps_per_second, job.seconds_left
+        return f"{line}  ·  {rate:.1f} it/s  ·  {tr('{t} left').replace('{t}', duration(left))}" if rate else line
+    return {
+        JobState.QUEUED: tr("Waiting"),
+        JobState.DONE: tr("Done"),
+        JobState.CANCELLED: tr("Cancelled"),
+        JobState.FAILED: job.error.headline if job.error else tr("Failed"),
+    }[job.state]

@@ -1,0 +1,118 @@
+"""Every setting both ways: the hand reaches the draft, the draft is shown and does not echo."""
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from studio.app import Studio
+from studio.core.choices import Spacing
+from studio.core.draft import Draft
+from studio.core.recipe import ModelRef, Size
+from studio.ui.main_window import MainWindow
+from tests.ui.conftest import paint
+
+LAST_SEED = 2**32 - 1
+
+
+def test_seeds_of_32_bits_survive(qtbot: QtBot, studio: Studio) -> None:
+    row = studio.window.settings.seed
+    qtbot.keyClicks(row.edit, str(LAST_SEED))
+    assert studio.draft.draft.seed == LAST_SEED
+    assert row.lock.isChecked()
+    qtbot.keyClicks(row.edit, "0")  # one digit more is one too many
+    assert studio.draft.draft.seed == LAST_SEED
+    row.edit.selectAll()
+    qtbot.keyClick(row.edit, Qt.Key.Key_Delete)
+    assert studio.draft.draft.seed is None
+    qtbot.keyClicks(row.edit, "-x.5e")
+    assert studio.draft.draft.seed == 5
+
+
+def test_die_and_lock(qtbot: QtBot, studio: Studio) -> None:
+    row = studio.window.settings.seed
+    qtbot.mouseClick(row.dice, Qt.MouseButton.LeftButton)
+    rolled = studio.draft.draft.seed
+    assert rolled is not None
+    assert 0 <= rolled <= LAST_SEED
+    qtbot.mouseClick(row.lock, Qt.MouseButton.LeftButton)
+    assert studio.draft.draft.seed is None
+    paint(qtbot, studio, seed=LAST_SEED)
+    studio.draft.set_seed(None)
+    qtbot.mouseClick(row.lock, Qt.MouseButton.LeftButton)
+    assert studio.draft.draft.seed == LAST_SEED
+
+
+def test_numbers_and_choices_reach_the_draft(qtbot: QtBot, studio: Studio) -> None:
+    panel, draft = studio.window.settings, studio.draft
+    panel.steps.spin.setValue(33)
+    panel.guidance.spin.setValue(7.5)
+    panel.count.setValue(4)
+    panel.exact.click()
+    panel.size_row.width_spin.setValue(512)
+    combo = panel.scheduler.scheduler
+    combo.setCurrentIndex(combo.findData("euler"))
+    combo.activated.emit(combo.currentIndex())
+    spacing = panel.scheduler.spacing
+    spacing.setCurrentIndex(spacing.findData("karras"))
+    spacing.activated.emit(spacing.currentIndex())
+    now = draft.draft
+    assert (now.steps, now.guidance_scale, now.count, now.exact) == (33, 7.5, 4, True)
+    assert (now.size, now.scheduler, now.spacing) == (Size(width=512, height=256), "euler", Spacing.KARRAS)
+    qtbot.mouseClick(panel.size_row.swap, Qt.MouseButton.LeftButton)
+    assert draft.draft.size == Size(width=256, height=512)
+    assert studio.window.prompt.generate.text() == "Generate 4"
+
+
+def test_a_draft_is_shown_without_echo(qtbot: QtBot, studio: Studio) -> None:
+    heard: list[Draft] = []
+    studio.draft.changed.connect(heard.append)
+    wished = Draft(
+        prompt="p", negative_prompt="n", seed=LAST_SEED, steps=90, scheduler="unipc", spacing=Spacing.BETA, guidance_scale=3.25,
+        size=Size(width=640, height=384), model=ModelRef(name="not-here"), count=9, exact=True,
+    )  # fmt: skip
+    studio.draft.change(wished, "all of it")
+    panel = studio.window.settings
+    assert heard == [wished]
+    assert panel.seed.edit.text() == str(LAST_SEED)
+    assert (panel.steps.spin.value(), panel.steps.slider.value()) == (90, panel.steps.slider.maximum())
+    assert panel.guidance.spin.value() == 3.25
+    assert panel.scheduler.scheduler.currentText() == "UniPC"
+    assert panel.scheduler.spacing.currentText() == "Beta"
+    assert panel.model.currentText() == "not-here"
+    assert (panel.size_row.width_spin.value(), panel.count.value(), panel.exact.isChecked()) == (640, 9, True)
+
+
+def test_typed_sides_become_multiples_of_eight(qtbot: QtBot, studio: Studio) -> None:
+    spin = studio.window.settings.size_row.height_spin
+    spin.lineEdit().setText("301")
+    qtbot.keyClick(spin, Qt.Key.Key_Return)
+    assert studio.draft.draft.size.height == 304
+    studio.draft.change(replace(studio.draft.draft, size=Size(width=264, height=264)), "x")
+    assert spin.value() == 264
+
+
+@pytest.mark.parametrize("name", ["stepsSpin", "guidanceSpin", "widthSpin", "schedulerCombo", "countSpin"])
+def test_scrolling_past_a_field_changes_nothing(window: MainWindow, name: str) -> None:
+    field = window.findChild(object, name)
+    before = window.state.draft.draft
+    middle = QPointF(field.rect().center())
+    down = QPoint(0, -120)
+    event = QWheelEvent(
+        middle, field.mapToGlobal(middle), down, down, Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    QApplication.sendEvent(field, event)
+    assert window.state.draft.draft == before
+
+
+def test_every_scheduler_stands_in_the_list(window: MainWindow) -> None:
+    from studio.core.schedulers import SCHEDULERS
+
+    combo = window.settings.scheduler.scheduler
+    listed = [combo.itemData(row) for row in range(combo.count()) if combo.itemData(row)]
+    assert sorted(listed) == sorted(SCHEDULERS)
+    assert all(combo.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(combo.count()) if combo.itemData(row))
