@@ -133,10 +133,9 @@ def _schedulers(arguments: argparse.Namespace) -> int:
 def _recipe(arguments: argparse.Namespace) -> int:
     from studio.core.recipe_text import to_text
     from studio.core.schedulers import scheduler_name
-    from studio.gallery.png import read_picture
+    from studio.gallery.png import recipe_of
 
-    contents = read_picture(arguments.file)
-    recipe = contents.recipe
+    recipe, _, _ = recipe_of(arguments.file)
     if arguments.json:
         print(to_text(recipe))
         return 0

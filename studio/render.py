@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.choices import ControlKind, ResizeMode
-from studio.core.draft import ControlLayer, Draft, expand
+from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
 from studio.core.paths import model_folders
 from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
@@ -59,12 +59,14 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
 
 def render(arguments: argparse.Namespace) -> int:
     """Make the picture that the arguments ask for. Raises StudioError for wrong input, before anything is loaded."""
+    from studio.engine.models import find_model
     from studio.gallery.store import GalleryStore
 
     _check_out(arguments.out)
     wishes = [read_control(text) for text in arguments.control]
     folders = model_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
+    find_model(model, folders)
     recipe = expand(_draft(arguments, model), random.Random())[0]
     store = GalleryStore(arguments.folders)
     try:
@@ -174,7 +176,7 @@ def _make(recipe: Recipe, folders: tuple[Path, ...], store: GalleryStore, device
 
         def show(progress: Progress) -> bool:
             nonlocal rate
-            bar.set_description(progress.phase)
+            bar.set_description(progress.phase, refresh=bar.desc.removesuffix(": ") != progress.phase)
             bar.update(progress.step - bar.n)
             if progress.step and progress.seconds > 0:
                 rate = progress.step / progress.seconds

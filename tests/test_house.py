@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = sorted((ROOT / "studio").rglob("*.py")) + [ROOT / "main.py"]
+SOURCES = [*sorted((ROOT / "studio").rglob("*.py")), ROOT / "main.py"]
 HEAVY = ("torch", "diffusers", "transformers", "controlnet_aux")
 
 

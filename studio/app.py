@@ -1,0 +1,226 @@
+"""Joins everything: settings -> store -> engine -> state -> window, and closes it in reverse. Holds no logic of its own."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from studio.core.errors import StorageProblem
+from studio.core.paths import Folders, model_folders
+from studio.core.pixels import Pixels
+from studio.core.recipe import ControlUse, Recipe, Size
+from studio.core.settings import Settings, load_settings, write_text_safely
+from studio.engine import Engine, Rendered, Runner, make_engine
+from studio.engine.models import list_models
+from studio.gallery.store import GalleryStore
+from studio.state.background import Background
+from studio.state.control_maps import ControlMaps
+from studio.state.draft_keeper import DraftKeeper, load_draft
+from studio.state.draft_model import DraftModel
+from studio.state.full_image import FullImage
+from studio.state.gallery_model import GalleryModel
+from studio.state.garbage import GarbageOnUiThread
+from studio.state.input_images import InputImages
+from studio.state.intake import Added, InputIntake
+from studio.state.job_list_model import JobListModel
+from studio.state.job_queue import JobQueue
+from studio.state.messages import Messages
+from studio.state.studio_state import StudioState
+from studio.state.thumbnails import Thumbnails
+from studio.state.tokens import Tokens
+
+if TYPE_CHECKING:
+    from studio.core.events import Failed
+    from studio.core.picture import Picture
+    from studio.engine.tokens import TokenCount, TokenCounter
+    from studio.ui.main_window import MainWindow
+
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens")
+IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
+
+
+@dataclass(kw_only=True)
+class Studio:
+    """The running studio: what main.py, the journeys and outside checks hold."""
+
+    window: MainWindow
+    queue: JobQueue
+    draft: DraftModel
+    store: GalleryStore
+    state: StudioState
+    _keeper: DraftKeeper
+    _threads: dict[str, Background]
+    _garbage: GarbageOnUiThread
+    _closed: bool = False
+
+    def close(self) -> None:
+        """Keep the draft and the layout, stop the engine at its next step, end all threads. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.window.close()
+        self._keeper.flush()
+        self.draft.undo_stack.clear()  # its commands hold models; freed later, in any order, Qt's destructor crashes
+        self.queue.close()
+        for thread in self._threads.values():
+            thread.close()
+        self.store.close()
+        self._garbage.close()
+        self.state.messages.remove_hooks()
+
+
+def build(data: Path, engine: Engine | None = None) -> Studio:
+    """The whole studio over the folder `data`, its window not yet shown. `engine` replaces the real one in tests."""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    app.setApplicationName("Diffusion Studio")
+    folders = Folders(root=data)
+    messages = Messages()
+    messages.install_hooks()
+    settings, notice = load_settings(folders.settings)
+    draft, draft_notice = load_draft(folders.draft)
+    for sentence in filter(None, (notice, draft_notice)):
+        messages.warn(sentence)
+    store = GalleryStore(folders)
+    threads = {name: Background(name) for name in THREADS}
+    for thread in threads.values():
+        thread.failed.connect(messages.error)
+    draft_model = DraftModel(draft)
+    engine = engine or make_engine(model_folders(folders), store.inputs.read)
+    queue = JobQueue(
+        partial(Runner, engine, partial(_save, store)), save_again=partial(_save_again, store), background=threads["files"]
+    )
+    state = _state(folders, store, settings, messages, draft_model, queue, threads)
+    keeper = DraftKeeper(draft_model, folders.draft, threads["files"])
+    keeper.failed.connect(messages.error)
+    from studio.ui.main_window import MainWindow
+
+    window = MainWindow(state)
+    garbage = GarbageOnUiThread()
+    garbage.start()
+    queue.engine_ready.connect(lambda _: garbage.freeze())
+    studio = Studio(
+        window=window,
+        queue=queue,
+        draft=draft_model,
+        store=store,
+        state=state,
+        _keeper=keeper,
+        _threads=threads,
+        _garbage=garbage,
+    )
+    threads["store"].run(partial(_open, store), partial(_on_opened, state, store), messages.error)
+    QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
+    return studio
+
+
+def run(data: Path) -> int:
+    """Open the window and stay until it is closed. Returns the exit status."""
+    studio = build(data)
+    studio.window.show()
+    app = QApplication.instance()
+    assert app is not None
+    try:
+        return app.exec()
+    finally:
+        studio.close()
+
+
+def _state(
+    folders: Folders,
+    store: GalleryStore,
+    settings: Settings,
+    messages: Messages,
+    draft: DraftModel,
+    queue: JobQueue,
+    threads: dict[str, Background],
+) -> StudioState:
+    thumbnails = Thumbnails(store.thumbnail, threads["thumbnails"])
+    gallery = GalleryModel(store, threads["store"], thumbnails, draft.undo_stack)
+    gallery.failed.connect(messages.error)
+    queue.picture_added.connect(gallery.insert)
+    intake = InputIntake(partial(_add_input, store), store.recipe_of, threads["files"])
+    intake.failed.connect(messages.error)
+    images = InputImages(store.inputs.read, threads["pictures"])
+    full_image = FullImage(threads["pictures"])
+    control_maps = ControlMaps(partial(_control_map, store), threads["control maps"])
+    for source in (images.failed, full_image.failed):  # a control map that fails says so on its card
+        source.connect(lambda _, error: messages.error(error))
+    queue.cancel_stalled.connect(
+        lambda _: messages.warn("The picture does not stop.", "Its step is still computing; the studio stays usable.")
+    )
+    return StudioState(
+        messages=messages,
+        draft=draft,
+        queue=queue,
+        jobs_model=JobListModel(queue),
+        gallery=gallery,
+        thumbnails=thumbnails,
+        full_image=full_image,
+        control_maps=control_maps,
+        intake=intake,
+        tokens=Tokens(_CountTokens(model_folders(folders)), threads["tokens"]),
+        settings=settings,
+        settings_saver=partial(_save_settings, settings, folders, threads["files"]),
+        read_input=images.read,
+        models=list_models(model_folders(folders)) or ("mini",),
+        models_folder=folders.models,
+    )
+
+
+def _open(store: GalleryStore) -> None:
+    store.open()
+
+
+def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
+    for notice in store.notices:
+        state.messages.warn(notice)
+    state.gallery.refresh()
+
+
+def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe) -> Picture:
+    return store.add(rendered.pixels, recipe, rendered.made_with)
+
+
+def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe) -> Picture:
+    if failed.unsaved is None or failed.made_with is None:
+        raise StorageProblem("There is nothing to save again.")
+    return store.add(failed.unsaved, recipe, failed.made_with)
+
+
+def _save_settings(settings: Settings, folders: Folders, files: Background) -> None:
+    files.run(partial(write_text_safely, folders.settings, settings.text()), lambda _: None)
+
+
+def _add_input(store: GalleryStore, source: bytes | Path) -> Added:
+    from studio.engine.control_maps import looks_black_on_white
+
+    ref, loaded = store.inputs.take(source)
+    return Added(ref=ref, invert=looks_black_on_white(loaded.png), note=loaded.note)
+
+
+def _control_map(store: GalleryStore, use: ControlUse, size: Size) -> Pixels:
+    from studio.engine.control_maps import control_map
+
+    return control_map(use, size, store.inputs.read(use.image))
+
+
+class _CountTokens:
+    """The token counter, imported at the first count, in the thread that counts."""
+
+    def __init__(self, folders: tuple[Path, ...]) -> None:
+        self._folders = folders
+        self._counter: TokenCounter | None = None
+
+    def __call__(self, model: str, text: str) -> TokenCount:
+        if self._counter is None:
+            from studio.engine.tokens import TokenCounter
+
+            self._counter = TokenCounter(self._folders)
+        return self._counter.count(model, text)
+
