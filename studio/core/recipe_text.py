@@ -27,7 +27,8 @@ def from_text(text: str) -> Recipe:
     """The recipe in a text made by `to_text`. Raises `BadRecipe` with a sentence for anything else."""
     fields = _load(text, "studio_recipe")
     controls = tuple(_control(item) for item in _list(fields.pop("controls", [])))
-    return _build(Recipe, fields, controls=controls)
+    recipe: Recipe = _build(Recipe, fields, controls=controls)
+    return recipe
 
 
 def draft_to_text(draft: Draft) -> str:
@@ -118,8 +119,8 @@ def _no_constant(name: str) -> None:
 def _control(item: object) -> ControlUse:
     fields = dict(_dict(item))
     try:
-        fields["kind"] = ControlKind(fields.get("kind"))
-        fields["resize"] = ResizeMode(fields.get("resize", "crop"))
+        fields["kind"] = ControlKind(_text(fields.get("kind")))
+        fields["resize"] = ResizeMode(_text(fields.get("resize", "crop")))
         fields["image"] = ImageRef(digest=_text(fields.get("image")))
         for name in ("weight", "start", "end"):
             fields[name] = _number(fields[name]) if name in fields else fields.get(name, {"start": 0.0}.get(name, 1.0))

@@ -64,7 +64,7 @@ _TABLE: tuple[SchedulerInfo, ...] = (
     SchedulerInfo(id="lcm", title="LCM", good_for="Only for models or LoRAs distilled for it: 2 to 8 steps, guidance 1.",
                   random=True, spacings=_TIME, source="Luo et al. 2023, arXiv 2310.04378"),
     SchedulerInfo(id="tcd", title="TCD", good_for="Only for models or LoRAs distilled for it: sharper than LCM at 4 steps.",
-                  random=True, spacings=_TIME, source="Zheng et al. 2024, arXiv 2402.19159"),
+                  spacings=_TIME, source="Zheng et al. 2024, arXiv 2402.19159"),
 )
 
 SCHEDULERS: dict[str, SchedulerInfo] = {info.id: info for info in _TABLE}

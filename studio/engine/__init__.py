@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.engine.protocol import Engine, Progress, ReadImage, Rendered, RenderCancelled
+from studio.engine.protocol import Engine, Progress, ReadImage, RenderCancelled, Rendered
 from studio.engine.runner import Runner
 
 if TYPE_CHECKING:

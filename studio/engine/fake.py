@@ -11,7 +11,7 @@ from studio.core.events import EngineReady
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
-from studio.engine.protocol import OnProgress, Progress, Rendered, RenderCancelled
+from studio.engine.protocol import OnProgress, Progress, RenderCancelled, Rendered
 
 
 class FakeEngine:

@@ -11,7 +11,7 @@ from studio.core.errors import StudioError
 from studio.core.events import Cancelled, EngineEvent, Failed, Finished, Started, Stepped
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
-from studio.engine.protocol import Engine, Progress, Rendered, RenderCancelled
+from studio.engine.protocol import Engine, Progress, RenderCancelled, Rendered
 
 Save = Callable[[Rendered, Recipe], Picture]
 Post = Callable[[EngineEvent], None]
@@ -117,8 +117,8 @@ class Runner:
         except RenderCancelled:
             self._post(Cancelled(job_id=job_id))
         except BaseException as error:  # also SystemExit and MemoryError out of foreign code: the queue goes on
-            unsaved = rendered.pixels if rendered else None
-            self._post(Failed(job_id=job_id, error=as_studio_error(error), unsaved=unsaved))
+            pixels, made_with = (rendered.pixels, rendered.made_with) if rendered else (None, None)
+            self._post(Failed(job_id=job_id, error=as_studio_error(error), unsaved=pixels, made_with=made_with))
             error.__traceback__ = None  # its frames hold tensors
         else:
             self._post(Finished(job_id=job_id, picture=picture, reused=rendered.reused))

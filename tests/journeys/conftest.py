@@ -33,7 +33,10 @@ def start(data: Path, qtbot: QtBot) -> Iterator[Start]:
         studio = build(data, engine or (FakeEngine() if fake else None))
         open_now.append(studio)
         studio.window.show()
-        qtbot.waitExposed(studio.window)
+        with qtbot.waitExposed(studio.window):
+            pass
+        studio.window.activateWindow()
+        qtbot.waitUntil(studio.window.isActiveWindow)
         return studio
 
     yield open_studio
