@@ -1,0 +1,124 @@
+"""Control layers to ControlNet residuals (Zhang et al. 2023): hints encoded once, networks run only where they act."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from studio.core.pixels import Pixels
+from studio.core.recipe import ControlUse, Recipe, Size
+from studio.engine.control_maps import control_map
+from studio.engine.diffusion.denoise import Residuals, StepContext, UNetResiduals
+from studio.engine.diffusion.models import Model, ModelPool
+from studio.engine.protocol import ReadImage
+
+_KEPT = 16
+
+
+class GivenHint(nn.Module):
+    """Stands in the place of a ControlNet's hint encoder and gives an embedding made before."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.embedding: Tensor | None = None
+
+    def forward(self, conditioning: Tensor) -> Tensor:
+        return self.encoder(conditioning) if self.embedding is None else self.embedding
+
+
+class ControlNetResiduals:
+    """One control layer at work; obeys `denoise.Residuals`. Outside its part of the steps nothing is computed."""
+
+    def __init__(self, controlnet: Any, embedding: Tensor, use: ControlUse) -> None:
+        self._controlnet, self._embedding, self._use = controlnet, embedding, use
+
+    def __call__(self, step: StepContext) -> UNetResiduals | None:
+        if not self.acts_at(step.index, step.count):
+            return None
+        slot = self._controlnet.controlnet_cond_embedding
+        slot.embedding = self._embedding
+        try:
+            down, mid = self._controlnet(
+                step.model_input,
+                step.timestep,
+                encoder_hidden_states=step.text,
+                controlnet_cond=self._embedding,  # not looked at: the slot answers
+                conditioning_scale=self._use.weight,
+                return_dict=False,
+            )
+        finally:
+            slot.embedding = None
+        return UNetResiduals(down=tuple(down), mid=mid)
+
+    def acts_at(self, index: int, count: int) -> bool:
+        """Whether denoiser call `index` of `count` lies wholly within start ... end, as diffusers counts it."""
+        inside = index / count >= self._use.start and (index + 1) / count <= self._use.end
+        return inside and self._use.weight > 0
+
+
+class Controls:
+    """Makes control layers ready. State: `_kept`, hint embeddings of recent jobs, by all that decides them."""
+
+    def __init__(self, pool: ModelPool, read_image: ReadImage) -> None:
+        self._pool, self._read_image = pool, read_image
+        self._kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
+
+    def prepare(self, recipe: Recipe, model: Model, branches: int, poll: Callable[[], None]) -> list[Residuals]:
+        """The layers of a recipe, ready for the loop. Raises `StudioError` for pictures or models that cannot be used."""
+        ready: list[Residuals] = []
+        for use in recipe.controls:
+            poll()
+            controlnet = with_hint_slot(self._pool.controlnet(model))
+            ready.append(
+                ControlNetResiduals(controlnet, self._embedding(use, recipe.size, model, controlnet, branches), use)
+            )
+        return ready
+
+    def clear(self) -> None:
+        """Forget all hints."""
+        self._kept.clear()
+
+    def _embedding(self, use: ControlUse, size: Size, model: Model, controlnet: Any, branches: int) -> Tensor:
+        look = (use.kind, use.image, use.resize, use.invert, use.low, use.high)
+        key = (model.key, look, size, branches)
+        known = self._kept.get(key)
+        if known is None:
+            pixels = control_map(use, size, self._read_image(use.image))
+            known = encode_hint(controlnet, hint_tensor(pixels, branches, model.device, model.dtype))
+            self._kept[key] = known
+        self._kept.move_to_end(key)
+        while len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
+        return known
+
+
+def with_hint_slot(controlnet: Any) -> Any:
+    """The ControlNet with a `GivenHint` where its hint encoder was (put in once)."""
+    if not isinstance(controlnet.controlnet_cond_embedding, GivenHint):
+        controlnet.controlnet_cond_embedding = GivenHint(controlnet.controlnet_cond_embedding)
+    return controlnet
+
+
+def hint_tensor(pixels: Pixels, branches: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """A control map as (branches, 3, height, width) in 0 ... 1, with the strides that the stock pipelines give it.
+
+    The strides matter for equality to the last bit: convolutions choose their kernel by them.
+    """
+    array = np.frombuffer(pixels.data, np.uint8).reshape(1, pixels.height, pixels.width, 3).astype(np.float32) / 255.0
+    hint = torch.from_numpy(array.transpose(0, 3, 1, 2)).repeat_interleave(1, dim=0).to(device=device, dtype=dtype)
+    return torch.cat([hint] * branches) if branches > 1 else hint
+
+
+@torch.no_grad()
+def encode_hint(controlnet: Any, hint: Tensor) -> Tensor:
+    """The hint embedding that a ControlNet adds to its first features, (branches, channels, height / f, width / f)."""
+    if controlnet.config.controlnet_conditioning_channel_order == "bgr":
+        hint = torch.flip(hint, dims=[1])
+    embedding: Tensor = controlnet.controlnet_cond_embedding.encoder(hint)
+    return embedding

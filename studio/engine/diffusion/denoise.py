@@ -1,0 +1,166 @@
+"""The denoising loop: noise -> [guess, guide, step] x n -> latents, with four seams for all that may steer it.
+
+Knows tensors and small protocols; not recipes, files, models' folders or windows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepContext:
+    """What the seams may see before the guess of one step. Tensors are not to be changed in place."""
+
+    index: int  # of the denoiser call, 0 ... count - 1; second-order samplers call about twice a step
+    count: int
+    timestep: Tensor  # scalar, 0 ... 999 for most models
+    model_input: Tensor  # (branches, channels, height / f, width / f), scaled as the UNet wants it
+    text: Tensor  # (branches, tokens, features): unconditional first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """What is known after one step."""
+
+    context: StepContext
+    guess: Tensor  # (1, channels or twice as many, ...): epsilon, v or sample, guided
+    latents: Tensor  # (1, channels, ...): x at the next, lower noise level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UNetResiduals:
+    """What is added inside the UNet: to its skip connections, to its middle, and within its down blocks."""
+
+    down: tuple[Tensor, ...] = ()  # ControlNet (Zhang et al. 2023): one for each skip connection
+    mid: Tensor | None = None
+    inner: tuple[Tensor, ...] = ()  # T2I-Adapter (Mou et al. 2023): one for each down block
+
+
+class Residuals(Protocol):
+    """Seam 1: a network beside the UNet. None: nothing to add at this step, and nothing was computed."""
+
+    def __call__(self, step: StepContext) -> UNetResiduals | None: ...
+
+
+Attention = AbstractContextManager[Any]  # seam 2: attention processors or weights, in place while the loop runs
+
+
+class Guidance(Protocol):
+    """Seam 3: how the guesses of the branches become one. `branches` copies of the latents are guessed at once."""
+
+    @property
+    def branches(self) -> int: ...
+
+    def __call__(self, guesses: Tensor, step: StepContext) -> Tensor: ...
+
+
+class AfterStep(Protocol):
+    """Seam 4: sees each step's result and gives the latents to go on with. May raise to end the loop."""
+
+    def __call__(self, result: StepResult) -> Tensor: ...
+
+
+class Sampler(Protocol):
+    """A numerical solver of the reverse process, set to its steps."""
+
+    @property
+    def timesteps(self) -> Tensor: ...
+
+    def scale(self, latents: Tensor, timestep: Tensor) -> Tensor:
+        """Latents as the UNet wants them: divided by sqrt(sigma^2 + 1) where the solver counts in sigmas."""
+        ...
+
+    def step(self, guess: Tensor, timestep: Tensor, latents: Tensor) -> Tensor:
+        """x at the next noise level."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unguided:
+    """One branch, its guess as it is."""
+
+    branches: int = 1
+
+    def __call__(self, guesses: Tensor, step: StepContext) -> Tensor:
+        return guesses
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierFree:
+    """Ho & Salimans 2022, eq. 6, in the form eps_uncond + s (eps_cond - eps_uncond): s = 1 + w of the paper."""
+
+    scale: float
+    branches: int = 2
+
+    def __call__(self, guesses: Tensor, step: StepContext) -> Tensor:
+        unconditional, conditional = guesses.chunk(2)
+        return unconditional + self.scale * (conditional - unconditional)
+
+
+@torch.no_grad()
+def denoise(
+    unet: Any,  # UNet2DConditionModel: diffusers' classes are not typed
+    sampler: Sampler,
+    latents: Tensor,
+    text: Tensor,
+    *,
+    guidance: Guidance,
+    residuals: Sequence[Residuals] = (),
+    attention: Attention | None = None,
+    after_step: Sequence[AfterStep] = (),
+    timestep_cond: Tensor | None = None,
+) -> Tensor:
+    """Latents without noise from latents at the sampler's first noise level (for text-to-image: pure noise).
+
+    `latents` (1, channels, height / f, width / f) in float32: the solver works in float32 whatever the UNet's type.
+    `text` (guidance.branches, tokens, features) in the UNet's type. `timestep_cond` is for distilled UNets only.
+    """
+    timesteps = sampler.timesteps
+    with attention or nullcontext():
+        for index, timestep in enumerate(timesteps):
+            copies = torch.cat([latents] * guidance.branches) if guidance.branches > 1 else latents
+            model_input = sampler.scale(copies, timestep).to(text.dtype)
+            step = StepContext(index=index, count=len(timesteps), timestep=timestep, model_input=model_input, text=text)
+            guesses = _guess(unet, step, total([source(step) for source in residuals]), timestep_cond)
+            guess = guidance(guesses.float(), step)
+            latents = sampler.step(guess, timestep, latents)
+            for look in after_step:
+                latents = look(StepResult(context=step, guess=guess, latents=latents))
+    return latents
+
+
+def total(parts: Sequence[UNetResiduals | None]) -> UNetResiduals:
+    """The sum of what several networks add, in their order (floating-point sums depend on it)."""
+    sum_ = UNetResiduals()
+    for part in parts:
+        if part is not None:
+            mid = part.mid if sum_.mid is None else sum_.mid if part.mid is None else sum_.mid + part.mid
+            sum_ = UNetResiduals(down=_add(sum_.down, part.down), mid=mid, inner=_add(sum_.inner, part.inner))
+    return sum_
+
+
+def _add(left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    if not (left and right):
+        return left or right
+    return tuple(a + b for a, b in zip(left, right, strict=True))
+
+
+def _guess(unet: Any, step: StepContext, add: UNetResiduals, timestep_cond: Tensor | None) -> Tensor:
+    guess: Tensor = unet(
+        step.model_input,
+        step.timestep,
+        encoder_hidden_states=step.text,
+        timestep_cond=timestep_cond,
+        down_block_additional_residuals=add.down or None,
+        mid_block_additional_residual=add.mid,
+        down_intrablock_additional_residuals=list(add.inner) or None,  # a new list: the UNet empties it
+        return_dict=False,
+    )[0]
+    return guess

@@ -1,0 +1,197 @@
+"""The diffusion engine: a recipe in, a picture out. Obeys `studio.engine.protocol.Engine`; one thread at a time."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from studio import __version__
+from studio.core.errors import BadRecipe
+from studio.core.events import EngineReady
+from studio.core.picture import MadeWith
+from studio.core.pixels import Pixels
+from studio.core.recipe import Recipe, Size
+from studio.engine.diffusion.controls import Controls
+from studio.engine.diffusion.denoise import ClassifierFree, Guidance, StepResult, Unguided, denoise
+from studio.engine.diffusion.devices import Device, choose_device, dtype_name
+from studio.engine.diffusion.latents import decode, noise, seeded
+from studio.engine.diffusion.memory import as_out_of_memory, free
+from studio.engine.diffusion.models import Model, ModelPool
+from studio.engine.diffusion.previews import Previewer
+from studio.engine.diffusion.progress import Reporter, interruptible
+from studio.engine.diffusion.prompts import guidance_embedding
+from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
+from studio.engine.libraries import be_quiet
+from studio.engine.protocol import OnProgress, ReadImage, Rendered
+
+VERSIONS = tuple((name, version(name)) for name in ("torch", "diffusers", "transformers"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What exists once the device is chosen."""
+
+    device: Device
+    pool: ModelPool
+    controls: Controls
+
+
+class DiffusionEngine:
+    """Makes pictures with Stable Diffusion 1.x and 2.x models. State: `_ready`, and `_last`, the last job's picture."""
+
+    def __init__(self, model_folders: tuple[Path, ...], read_image: ReadImage, device: str = "auto") -> None:
+        self._model_folders, self._read_image, self._wanted = model_folders, read_image, device
+        self._ready: _Ready | None = None
+        self._last: tuple[Recipe, object, Rendered] | None = None
+
+    def prepare(self) -> EngineReady:
+        """Choose the device (the libraries came with this module). Raises `StudioError`."""
+        device = self._made_ready().device
+        return EngineReady(device=device.name, dtype=dtype_name(device.dtype), memory_bytes=device.memory_bytes)
+
+    def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
+        """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
+        try:
+            return self._render(recipe, Reporter(recipe.steps, on_progress))
+        except (MemoryError, RuntimeError) as error:
+            lack = as_out_of_memory(error, recipe)
+            if lack is None:
+                raise
+        self._let_go()
+        raise lack
+
+    def close(self) -> None:
+        """Let go of models and device memory."""
+        self._let_go()
+        self._ready = None
+
+    def _render(self, recipe: Recipe, report: Reporter) -> Rendered:
+        began, ready = time.monotonic(), self._made_ready()
+        report.phase(f"loading {recipe.model.name}")
+        model = ready.pool.get(recipe.model.name, recipe.exact, report.poll)
+        if self._last is not None and self._last[:2] == (recipe, model.key):
+            return replace(self._last[2], reused=True)
+        self._last = None
+        pixels = self._paint(recipe, model, ready, report)
+        rendered = Rendered(pixels=pixels, made_with=_made_with(model, ready.device, pixels, began))
+        self._last = (recipe, model.key, rendered)
+        return rendered
+
+    def _paint(self, recipe: Recipe, model: Model, ready: _Ready, report: Reporter) -> Pixels:
+        """Text, controls, noise, loop, decode: one named step after the other."""
+        check_size(recipe.size, model)
+        guidance = guidance_of(recipe, model)
+        generator = seeded(recipe.seed)
+        sampler = _sampler(recipe, model, generator)
+        report.phase("reading the prompt")
+        text = model.text.branches(recipe.prompt, recipe.negative_prompt, guidance.branches)
+        if recipe.controls:
+            report.phase("preparing controls")
+        residuals = ready.controls.prepare(recipe, model, guidance.branches, report.poll)
+        start = _start_latents(recipe, model, sampler, generator)
+        report.begin()
+        with interruptible((model.unet, *model.controlnets.values()), report):
+            latents = denoise(
+                model.unet,
+                sampler,
+                start,
+                text,
+                guidance=guidance,
+                residuals=residuals,
+                after_step=(_Watch(report, Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod)),),
+                timestep_cond=_timestep_cond(recipe, model),
+            )
+        report.phase("decoding")
+        with interruptible((model.vae.decoder,), report):
+            return decode(model.vae, latents)
+
+    def _made_ready(self) -> _Ready:
+        be_quiet()
+        if self._ready is None:
+            torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)
+            device = choose_device(self._wanted)
+            pool = ModelPool(self._model_folders, device)
+            self._ready = _Ready(device, pool, Controls(pool, self._read_image))
+        return self._ready
+
+    def _let_go(self) -> None:
+        self._last = None
+        if self._ready is not None:
+            self._ready.controls.clear()
+            self._ready.pool.clear()
+        free()
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """After each step: tell how far it is, show a preview, and learn whether to go on. Obeys `denoise.AfterStep`."""
+
+    report: Reporter
+    preview: Previewer
+
+    def __call__(self, result: StepResult) -> Tensor:
+        step = result.context
+        self.report.step_done(step.index + 1, step.count, self.preview(result))
+        return result.latents
+
+
+def check_size(size: Size, model: Model) -> None:
+    """Raise `BadRecipe` unless the VAE can make a picture of exactly this size."""
+    factor = model.vae_factor
+    if size.width % factor or size.height % factor:
+        near = Size(width=_nearest(size.width, factor), height=_nearest(size.height, factor))
+        raise BadRecipe(
+            f"{model.name} makes pictures whose sides are multiples of {factor}; {size} is not.",
+            f"The nearest size is {near}.",
+        )
+
+
+def guidance_of(recipe: Recipe, model: Model) -> Guidance:
+    """Classifier-free guidance above 1, none otherwise, and none for UNets that were distilled with the scale."""
+    if recipe.guidance_scale > 1 and model.unet.config.time_cond_proj_dim is None:
+        return ClassifierFree(recipe.guidance_scale)
+    return Unguided()
+
+
+def _nearest(side: int, factor: int) -> int:
+    return max(factor, int(side / factor + 0.5) * factor)
+
+
+def _sampler(recipe: Recipe, model: Model, generator: torch.Generator) -> DiffusersSampler:
+    scheduler = make_scheduler(
+        model.scheduler_config,
+        recipe.scheduler,
+        recipe.spacing,
+        seed=recipe.seed,
+        learns_variance=model.learns_variance,
+    )
+    return make_sampler(scheduler, recipe.scheduler, recipe.spacing, recipe.steps, model.device, generator)
+
+
+def _start_latents(recipe: Recipe, model: Model, sampler: DiffusersSampler, generator: torch.Generator) -> Tensor:
+    height, width = recipe.size.height // model.vae_factor, recipe.size.width // model.vae_factor
+    drawn = noise(generator, model.latent_channels, height, width, model.device)
+    return torch.mul(drawn, sampler.init_noise_sigma)
+
+
+def _timestep_cond(recipe: Recipe, model: Model) -> Tensor | None:
+    features = model.unet.config.time_cond_proj_dim
+    return None if features is None else guidance_embedding(recipe.guidance_scale, features, model.device, model.dtype)
+
+
+def _made_with(model: Model, device: Device, pixels: Pixels, began: float) -> MadeWith:
+    return MadeWith(
+        studio=__version__,
+        device=device.name,
+        dtype=dtype_name(model.dtype),
+        seconds=time.monotonic() - began,
+        model_digest=model.digest,
+        versions=VERSIONS,
+        pixel_sha256=pixels.sha256,
+    )

@@ -1,0 +1,66 @@
+"""Latents at both ends of the loop: noise from a seed before it, pixels after it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from studio.core.errors import BadPicture
+from studio.core.pixels import Pixels
+
+
+def seeded(seed: int) -> torch.Generator:
+    """The one source of a job's random numbers: on the CPU, so that a seed means the same on every device."""
+    return torch.Generator("cpu").manual_seed(seed)
+
+
+def noise(generator: torch.Generator, channels: int, height: int, width: int, device: torch.device) -> Tensor:
+    """x_T ~ N(0, I) of shape (1, channels, height, width), drawn in float32 whatever the UNet's type.
+
+    In float32 these are the draws of the stock pipelines.
+    """
+    return torch.randn((1, channels, height, width), generator=generator).to(device)
+
+
+@torch.no_grad()
+def decode(vae: Any, latents: Tensor) -> Pixels:
+    """The picture of latents (1, channels, height / f, width / f). Raises `BadPicture` when it has NaN or infinities.
+
+    A VAE in 16 bits that overflows is run again in 32 bits (SD's own VAE does so on some pictures).
+    """
+    check_finite(latents, "while the picture formed")
+    latents = latents / vae.config.scaling_factor
+    image = _decoded(vae, latents)
+    if not bool(torch.isfinite(image).all()) and vae.dtype != torch.float32:
+        kept = vae.dtype
+        try:
+            image = _decoded(vae.to(torch.float32), latents)
+        finally:
+            vae.to(kept)
+    check_finite(image, "while the picture was decoded")
+    return to_pixels(image)
+
+
+def check_finite(tensor: Tensor, when: str) -> None:
+    """Raise `BadPicture` unless every number is finite."""
+    if not bool(torch.isfinite(tensor).all()):
+        raise BadPicture(
+            f"The model gave numbers that are not a picture {when}; the recipe is kept.",
+            "Turn on “exact” (32-bit floats), or choose another scheduler, fewer or more steps, or less guidance.",
+            f"{int((~torch.isfinite(tensor)).sum())} of {tensor.numel()} values are NaN or infinite",
+        )
+
+
+def to_pixels(image: Tensor) -> Pixels:
+    """Pixels of an image tensor (1, 3, height, width) in -1 ... 1; values outside are clipped."""
+    unit = (image * 0.5 + 0.5).clamp(0, 1)
+    array = unit.cpu().permute(0, 2, 3, 1).float().numpy()[0]
+    data = (array * 255).round().astype("uint8")
+    return Pixels(width=data.shape[1], height=data.shape[0], data=data.tobytes())
+
+
+def _decoded(vae: Any, latents: Tensor) -> Tensor:
+    image: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+    return image

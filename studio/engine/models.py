@@ -1,0 +1,134 @@
+"""Finds models by name on disk and says in one sentence what is wrong with one. Standard library only, no torch.
+
+A model is a folder in diffusers' layout: model_index.json beside unet, vae, text_encoder, tokenizer and scheduler.
+Weights are safetensors only: other formats can run code when they are opened.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from studio.core.errors import ModelMissing
+
+INDEX = "model_index.json"
+CONTROLNET = "controlnet"
+WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+CONFIGS = ("unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
+_HEADER_MAX = 100_000_000  # bytes, the limit of the safetensors format
+
+
+def find_model(name: str, folders: Iterable[Path]) -> Path:
+    """The folder of a model. Raises `ModelMissing` if there is none, or if it is not whole."""
+    folder = find_folder(name, folders)
+    check_model(name, folder)
+    return folder
+
+
+def find_folder(name: str, folders: Iterable[Path]) -> Path:
+    """The folder of a model, whole or not. Raises `ModelMissing` if no folder has one of this name."""
+    searched = tuple(folders)
+    if name and name not in (".", "..") and not set(name) & set("/\\:\0"):
+        for parent in searched:
+            if (parent / name / INDEX).is_file():
+                return parent / name
+    known = ", ".join(list_models(searched)) or "none"
+    raise ModelMissing(f"There is no model named “{name}”.", f"Models found: {known}.")
+
+
+def list_models(folders: Iterable[Path]) -> tuple[str, ...]:
+    """The names of all models, in the order of the folders; a name that comes twice counts once."""
+    names: dict[str, None] = {}
+    for parent in folders:
+        try:
+            inside = sorted(entry.name for entry in parent.iterdir() if (entry / INDEX).is_file())
+        except OSError:
+            continue
+        names.update(dict.fromkeys(inside))
+    return tuple(names)
+
+
+def check_model(name: str, folder: Path) -> None:
+    """Raise `ModelMissing` with one sentence unless every part of the model is there and whole."""
+    for config in CONFIGS:
+        if not (folder / config).is_file():
+            raise ModelMissing(f"The model “{name}” has no {config}.", "Fetch the model again.")
+    for part, stem in WEIGHTS.items():
+        for file in component_weights(name, folder / part, stem):
+            check_safetensors(name, file)
+
+
+def component_weights(name: str, folder: Path, stem: str) -> tuple[Path, ...]:
+    """The weight files of one part: one file, its fp16 variant, or all shards. Raises `ModelMissing`."""
+    for variant in ("", ".fp16"):
+        single = folder / f"{stem}{variant}.safetensors"
+        if single.is_file():
+            return (single,)
+        shards = _shards(name, folder, f"{stem}.safetensors.index{variant}.json")
+        if shards:
+            return shards
+    if any(folder.glob("*.bin")) or any(folder.glob("*.ckpt")):
+        raise ModelMissing(
+            f"The {folder.name} of the model “{name}” is there only as .bin or .ckpt, which can run code when opened.",
+            "Get the model with .safetensors files.",
+        )
+    raise ModelMissing(f"The model “{name}” has no {folder.name} weights.", "Fetch the model again.")
+
+
+def check_safetensors(name: str, file: Path) -> None:
+    """Raise `ModelMissing` unless the file is as long as its own header says: 8 + header + last tensor's end."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            header_size = struct.unpack("<Q", stream.read(8))[0]
+            if header_size > _HEADER_MAX:
+                raise ValueError(f"header of {header_size} bytes")
+            header = json.loads(stream.read(header_size)) if 8 + header_size <= size else {}
+        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        whole = 8 + header_size + max(ends, default=0)
+    except (OSError, ValueError, struct.error, KeyError, TypeError, AttributeError) as error:
+        raise ModelMissing(
+            f"The model “{name}” is damaged: {_place(file)} is not a safetensors file.", "Fetch it again.", str(error)
+        ) from error
+    if size != whole:
+        there, should = _megabytes(size, whole)
+        raise ModelMissing(
+            f"The model “{name}” is incomplete: {_place(file)} has {there} of {should} MB.", "Fetch it again."
+        )
+
+
+def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """(path, bytes, time of change) of every config and weight file: equal exactly while nothing was replaced."""
+    found = []
+    for file in sorted(folder.rglob("*")):
+        if file.suffix in (".safetensors", ".json", ".txt") and file.is_file():
+            status = file.stat()
+            found.append((file.relative_to(folder).as_posix(), status.st_size, status.st_mtime_ns))
+    return tuple(found)
+
+
+def _shards(name: str, folder: Path, index: str) -> tuple[Path, ...]:
+    try:
+        table = json.loads((folder / index).read_text("utf-8"))["weight_map"]
+        files = tuple(folder / Path(str(file)).name for file in sorted(set(table.values())))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ModelMissing(
+            f"The model “{name}” is damaged: {folder.name}/{index}.", "Fetch it again.", str(error)
+        ) from error
+    for file in files:
+        if not file.is_file():
+            raise ModelMissing(f"The model “{name}” is incomplete: {_place(file)} is missing.", "Fetch it again.")
+    return files
+
+
+def _place(file: Path) -> str:
+    return f"{file.parent.name}/{file.name}"
+
+
+def _megabytes(size: int, whole: int) -> Sequence[str]:
+    digits = 0 if abs(size - whole) >= 1_000_000 else 6
+    return f"{size / 1e6:,.{digits}f}", f"{whole / 1e6:,.{digits}f}"
