@@ -1,0 +1,237 @@
+"""The quality table: held-out captions and sketches drawn by the exported model with stock pipelines, then judged.
+
+Every figure stands beside the same measure on true renders of the same scenes; English and Chinese apart.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import (
+    ControlNetModel,
+    StableDiffusionAdapterPipeline,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionPipeline,
+    T2IAdapter,
+)
+from PIL import Image
+
+from studio.mini.config import Compute
+from studio.mini.data import HELD_OUT, Pixels, scene_number, to_pixels, to_unit
+from studio.mini.drawings import Drawing, Scene, attributes, caption, render
+from studio.mini.metrics import edge_f1, psnr
+from studio.mini.scorer import Scorer, held_out_accuracy, load_scorer, read
+from studio.mini.sheet import GUIDANCE, STEPS, draw, load_pipeline
+
+Report = dict[str, Any]  # Any: JSON values
+Judge = Callable[[dict[str, int], dict[str, int]], bool]
+LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One row of the table: which scenes are drawn and when a picture's reading counts as right."""
+
+    title: str
+    group: str
+    right: Judge
+
+
+def agree(*names: str) -> Judge:
+    """True when the reading and the truth agree on all these attributes."""
+    return lambda reading, truth: all(reading[name] == truth[name] for name in names)
+
+
+FIGURES = (
+    Figure("object's colour right", "single", agree("colour0")),
+    Figure("object recognised", "single", agree("kind0")),
+    Figure("sky, sea, day or night right", "scenery", agree("setting", "time")),
+    Figure("two objects, both kinds and colours right", "pair", agree("kind0", "colour0", "kind1", "colour1")),
+    Figure("two objects, both colours right", "pair", agree("colour0", "colour1")),
+    Figure("count of one to three right", "count", agree("count0")),
+)
+GROUPS: dict[str, Callable[[Scene], bool]] = {
+    "single": lambda scene: len(scene.things) == 1 and scene.things[0].count == 1,
+    "scenery": lambda scene: scene.setting not in ("plain", "table"),
+    "pair": lambda scene: len(scene.things) == 2,
+    "count": lambda scene: len(scene.things) == 1,
+}
+
+
+def evaluate(model: Path, compute: Compute, samples: int = 24) -> Report:
+    """Measures everything; `samples` pictures per group and language. Progress on stderr."""
+    started = time.monotonic()
+    device = str(compute.device)
+    pipe = load_pipeline(model, device)
+    scorer = load_scorer(model / "scorer")
+    report: Report = {
+        "samples": samples,
+        "steps": STEPS,
+        "guidance": GUIDANCE,
+        "scorer held-out accuracy": _rounded(held_out_accuracy(scorer)),
+        "VAE round trip, dB": round(round_trip(pipe, samples), 2),
+        "seconds per picture": round(seconds_per_picture(pipe), 2),
+        "prompts": {},
+    }
+    for group, wanted in GROUPS.items():
+        scenes = held_out_scenes(wanted, samples, balanced=group == "count")
+        for language in LANGUAGE_NAMES:
+            _say(f"{group}, {LANGUAGE_NAMES[language]}")
+            _judge_prompts(report["prompts"], group, language, scenes, pipe, scorer)
+    report["control"] = control_figures(model, pipe, max(samples // 2, 4))
+    report["seconds"] = round(time.monotonic() - started, 1)
+    return report
+
+
+def held_out_scenes(wanted: Callable[[Scene], bool], count: int, balanced: bool = False) -> list[Scene]:
+    """The first `count` held-out scenes that are wanted; `balanced` takes the counts one, two, three in turn."""
+    scenes: list[Scene] = []
+    for number in _numbers():
+        scene = scene_number(number, 2 if number % 3 else 1)
+        in_turn = not balanced or scene.things[0].count == len(scenes) % 3 + 1
+        if wanted(scene) and in_turn:
+            scenes.append(scene)
+        if len(scenes) == count:
+            break
+    return scenes
+
+
+def _numbers() -> Iterator[int]:
+    yield from range(HELD_OUT + 5000, HELD_OUT + 50_000)
+
+
+def full_caption(scene: Scene, language: str) -> str:
+    """The longest of eight captions: short ones leave out what is then judged."""
+    rng = np.random.default_rng(scene.seed)
+    return max((caption(scene, rng, language) for _ in range(8)), key=len)
+
+
+def _judge_prompts(
+    table: Report, group: str, language: str, scenes: list[Scene], pipe: StableDiffusionPipeline, scorer: Scorer
+) -> None:
+    pictures = draw(pipe, [full_caption(scene, language) for scene in scenes], seed=1000)
+    truths = [attributes(scene) for scene in scenes]
+    drawn = _readings(scorer, pictures)
+    true = _readings(scorer, [render(scene, pictures[0].shape[0]).image for scene in scenes])
+    for figure in (figure for figure in FIGURES if figure.group == group):
+        row = table.setdefault(figure.title, {})
+        row[language] = _share(figure.right, drawn, truths)
+        row["true renders"] = _share(figure.right, true, truths)
+
+
+def _readings(scorer: Scorer, pictures: list[Pixels]) -> list[dict[str, int]]:
+    answers = read(scorer, pictures)
+    return [{name: int(values[i]) for name, values in answers.items()} for i in range(len(pictures))]
+
+
+def _share(right: Judge, readings: list[dict[str, int]], truths: list[dict[str, int]]) -> float:
+    return round(float(np.mean([right(a, b) for a, b in zip(readings, truths, strict=True)])), 3)
+
+
+def control_figures(model: Path, pipe: StableDiffusionPipeline, samples: int) -> Report:
+    """Edge F1 within 2 px against the sketch: without control, with ControlNet, with T2I-Adapter, true renders."""
+    scenes = held_out_scenes(lambda scene: True, samples)
+    drawings = [render(scene, pipe.unet.config.sample_size * pipe.vae_scale_factor) for scene in scenes]
+    prompts = [full_caption(scene, "en") for scene in scenes]
+    _say("control")
+    plain = draw(pipe, prompts, seed=2000)
+    report = {
+        "true renders": _mean_f1([drawing.image for drawing in drawings], drawings),
+        "without": _mean_f1(plain, drawings),
+        "ControlNet": _mean_f1(draw_controlled(controlnet_pipeline(model, pipe), prompts, drawings, 2000), drawings),
+        "T2I-Adapter": _mean_f1(draw_controlled(adapter_pipeline(model, pipe), prompts, drawings, 2000), drawings),
+    }
+    for name in ("ControlNet", "T2I-Adapter"):
+        report[f"{name}, ratio to without"] = round(report[name] / max(report["without"], 1e-3), 2)
+    return report
+
+
+def _mean_f1(pictures: list[Pixels], drawings: list[Drawing]) -> float:
+    scores = [edge_f1(picture, drawing.outline) for picture, drawing in zip(pictures, drawings, strict=True)]
+    return round(float(np.mean(scores)), 3)
+
+
+def controlnet_pipeline(model: Path, pipe: StableDiffusionPipeline) -> StableDiffusionControlNetPipeline:
+    """The stock ControlNet pipeline on the exported parts."""
+    net = ControlNetModel.from_pretrained(model / "controlnet", dtype=torch.float32).to(pipe.device)
+    return _quiet(StableDiffusionControlNetPipeline(**pipe.components, controlnet=net, requires_safety_checker=False))
+
+
+def adapter_pipeline(model: Path, pipe: StableDiffusionPipeline) -> StableDiffusionAdapterPipeline:
+    """The stock T2I-Adapter pipeline on the exported parts."""
+    adapter = T2IAdapter.from_pretrained(model / "t2i_adapter", dtype=torch.float32).to(pipe.device)
+    parts = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
+    return _quiet(StableDiffusionAdapterPipeline(**parts, adapter=adapter, requires_safety_checker=False))
+
+
+def _quiet(pipe: Any) -> Any:  # Any: either pipeline
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def draw_controlled(pipe: Any, prompts: list[str], drawings: list[Drawing], seed: int) -> list[Pixels]:
+    """Pictures of prompts under sketches, one at a time, as the studio draws them. `pipe`: either control pipeline."""
+    pictures = []
+    for i, (prompt, drawing) in enumerate(zip(prompts, drawings, strict=True)):
+        sketch = Image.fromarray(drawing.outline).convert("RGB")
+        generator = torch.Generator().manual_seed(seed + i)
+        latents = pipe(
+            prompt, image=sketch, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generator,
+            output_type="latent",
+        ).images  # fmt: skip
+        # Decoded here: the adapter pipeline's own decoding warns that it is deprecated.
+        with torch.no_grad():
+            pictures.append(to_pixels(pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample)[0])
+    return pictures
+
+
+@torch.no_grad()
+def round_trip(pipe: StableDiffusionPipeline, samples: int) -> float:
+    """Mean PSNR in dB of encode and decode on true held-out renders."""
+    px = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    scores = []
+    for number in range(samples):
+        truth = render(scene_number(HELD_OUT + number, number % 3), px).image
+        image = to_unit(truth[None]).to(pipe.device)
+        decoded = pipe.vae.decode(pipe.vae.encode(image).latent_dist.mode()).sample
+        scores.append(psnr(to_pixels(decoded)[0], truth))
+    return float(np.mean(scores))
+
+
+def seconds_per_picture(pipe: StableDiffusionPipeline, repeats: int = 3) -> float:
+    """Median wall seconds of one 20-step picture with guidance, text to pixels."""
+    times = []
+    for seed in range(repeats):
+        started = time.monotonic()
+        draw(pipe, ["a red house on green hills"], seed)
+        times.append(time.monotonic() - started)
+    return float(np.median(times))
+
+
+def as_table(report: Report) -> str:
+    """The report as text for a person."""
+    lines = [f"{'held-out captions':<46}{'English':>9}{'Chinese':>9}{'true renders':>14}"]
+    for title, row in report["prompts"].items():
+        lines.append(f"{title:<46}{row['en']:>9.0%}{row['zh']:>9.0%}{row['true renders']:>14.0%}")
+    lines += ["", "sketch followed: edge F1 within 2 px"]
+    lines += [f"{name:<46}{value:>9}" for name, value in report["control"].items()]
+    accuracy = ", ".join(f"{name} {value:.0%}" for name, value in report["scorer held-out accuracy"].items())
+    lines += ["", f"scorer's own held-out accuracy: {accuracy}"]
+    for name in ("VAE round trip, dB", "seconds per picture", "samples", "steps", "guidance", "seconds"):
+        lines.append(f"{name:<46}{report[name]:>9}")
+    return "\n".join(lines)
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 3) for name, value in figures.items()}
+
+
+def _say(text: str) -> None:
+    print(f"evaluating {text}", file=sys.stderr, flush=True)

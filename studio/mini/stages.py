@@ -1,0 +1,237 @@
+"""One function per stage: build it, train it, keep its averaged weights in the state folder, export them.
+
+Stages run in the order of config.STAGES and read what earlier ones kept, so each can be run again alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, T2IAdapter, UNet2DConditionModel
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from studio.mini import config, export
+from studio.mini.controlnet import ControlNetStage, warm_hint
+from studio.mini.data import HELD_OUT, LatentStore
+from studio.mini.scorer import ScorerStage, held_out_accuracy, save_scorer
+from studio.mini.sheet import draw_sheet
+from studio.mini.t2i_adapter import AdapterStage
+from studio.mini.text_encoder import TextStage, reading_accuracy
+from studio.mini.text_to_image import DiffusionBatches, UnetStage, fill_store
+from studio.mini.tokenizer import sample_captions, train_tokenizer
+from studio.mini.training import Budget, Rates, Trainer, append_line, freeze
+from studio.mini.vae import (
+    DecoderStage,
+    encode_scenes,
+    fit_preview,
+    round_trip_psnr,
+    start_from_principal_components,
+)
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where a training run lives: `state` holds checkpoints and kept parts, `output` the exported model."""
+
+    state: Path
+    output: Path
+    compute: config.Compute
+    arch: config.Architecture = config.MINI
+    scenes: tuple[int, int, int] = (4000, 4000, 4000)
+    batch: int = 32
+    seed: int = 0
+
+    def vae(self) -> AutoencoderKL:
+        """The kept VAE, frozen."""
+        return self._ready(AutoencoderKL.from_pretrained(self.state / "vae", low_cpu_mem_usage=False))
+
+    def tower(self) -> CLIPTextModel:
+        """The kept text tower, frozen."""
+        return self._ready(CLIPTextModel.from_pretrained(self.state / "text_encoder"))
+
+    def tokenizer(self) -> CLIPTokenizer:
+        """The kept tokenizer."""
+        return CLIPTokenizer.from_pretrained(self.state / "tokenizer")
+
+    def unet(self) -> UNet2DConditionModel:
+        """The kept UNet, frozen."""
+        return self._ready(UNet2DConditionModel.from_pretrained(self.state / "unet", low_cpu_mem_usage=False))
+
+    def scheduler(self) -> DDIMScheduler:
+        """The noise schedule of training and sampling."""
+        return config.make_scheduler()
+
+    def store(self) -> LatentStore:
+        """The encoded scenes."""
+        arch = self.arch
+        return LatentStore(self.state / "latents", self.scenes, arch.latent_channels, arch.latent_px, arch.image_px)
+
+    def batches(self) -> DiffusionBatches:
+        """Noised batches of the encoded scenes."""
+        return DiffusionBatches(self.store(), self.scheduler(), self.tower(), self.tokenizer(), self.compute)
+
+    def _ready(self, network: Network) -> Network:
+        freeze([network])
+        return network.to(self.compute.device).to(memory_format=torch.channels_last)
+
+    def keep(self, name: str, network: nn.Module) -> None:
+        """Keeps a part in fp32 for later stages and exports it in fp16."""
+        export.keep_part(network, self.state / name)  # type: ignore[arg-type]  # has save_pretrained
+        export.export_part(network, self.output / name)
+
+    def log(self, stage: str, **figures: float) -> None:
+        """A line of results in the run's log."""
+        append_line(self.state / "figures.jsonl", {"stage": stage, "result": True} | figures)
+        print(f"{stage} result: {figures}", file=sys.stderr, flush=True)
+
+
+def train_vae(shop: Workshop, budget: Budget) -> None:
+    """Stage 1: the analytic encoder, the preview matrix, then the decoder's first training (if there is a budget)."""
+    torch.manual_seed(shop.seed)
+    vae = config.make_vae(shop.arch)
+    start_from_principal_components(vae, shop.arch)
+    freeze([vae])
+    shop.keep("vae", vae)
+    codes, pictures = encode_scenes(vae, shop.arch, shop.compute, HELD_OUT // 2, 96)
+    export.write_text(shop.output / "preview.json", json.dumps(fit_preview(codes, pictures)) + "\n")
+    spread = [round(float(value), 3) for value in codes.std(dim=(0, 2, 3))]
+    print(f"channel spreads {spread}", file=sys.stderr)
+    if budget.minutes or budget.steps:
+        train_decoder(shop, budget)
+
+
+def train_text(shop: Workshop, budget: Budget) -> None:
+    """Stage 2: tokenizer, then tower."""
+    tokenizer = train_tokenizer(sample_captions(8000), shop.state / "tokenizer", max_tokens=shop.arch.max_tokens)
+    torch.manual_seed(shop.seed)
+    tower = config.make_text_encoder(shop.arch, len(tokenizer))
+    stage = TextStage(tower, tokenizer, shop.compute)
+    Trainer(stage, shop.state, budget, Rates(rate=1.5e-3, flat=0.5, ema=0.98), shop.seed).run()
+    freeze([stage.network])
+    for language in ("en", "zh"):
+        accuracy = reading_accuracy(stage.network, tokenizer, shop.compute, language)
+        shop.log(f"text_{language}", **accuracy)
+    shop.keep("text_encoder", tower)
+    export.copy_folder(shop.state / "tokenizer", shop.output / "tokenizer")
+
+
+def train_latents(shop: Workshop, budget: Budget) -> None:
+    """Encodes the scenes once; then exports a UNet, so that the model loads from here on."""
+    export_missing(shop)
+    fill_store(shop.store(), shop.vae(), shop.arch, shop.compute)
+
+
+def export_missing(shop: Workshop) -> None:
+    """Exports schedule, index and, where nothing is trained yet, networks with random weights of the final shape."""
+    torch.manual_seed(shop.seed)
+    unet = config.make_unet(shop.arch)
+    parts: dict[str, Callable[[], nn.Module]] = {
+        "unet": lambda: unet,
+        "controlnet": lambda: config.make_controlnet(unet, shop.arch),
+        "t2i_adapter": lambda: config.make_t2i_adapter(shop.arch),
+    }
+    for name, make in parts.items():
+        if not (shop.output / name / "config.json").exists():
+            export.export_part(make(), shop.output / name)
+    export.keep_part(shop.scheduler(), shop.output / "scheduler")
+    export.write_index(shop.output)
+    export.update_card(shop.output)
+
+
+def train_unet(shop: Workshop, budget: Budget) -> None:
+    """Stage 3. Every save also exports and draws a sheet, so that a long run can be used and watched."""
+    torch.manual_seed(shop.seed)
+    unet = config.make_unet(shop.arch)
+    stage = UnetStage(unet, shop.batches(), batch=shop.batch)
+    trainer = Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=0.6, ema=0.999), shop.seed)
+
+    def watch(step: int) -> None:
+        shop.keep("unet", unet)
+        draw_sheet(shop.output, shop.state / "sheets" / f"unet-{step:07d}.png", seed=1)
+
+    trainer.run(save_every=420.0, watch=watch)
+    shop.keep("unet", unet)
+
+
+def train_decoder(shop: Workshop, budget: Budget) -> None:
+    """The decoder alone, on the codes the UNet knows; a longer budget later goes on from where it stood."""
+    vae = shop.vae()
+    stage = DecoderStage(vae, shop.arch, shop.compute, batch=max(4, shop.batch // 8))
+    trainer = Trainer(
+        stage, shop.state, budget, Rates(rate=5e-4, warmup_steps=150, flat=0.6, ema=0.995, weight_decay=1e-3), shop.seed
+    )
+    trainer.run(watch=lambda step: shop.keep("vae", vae))
+    freeze([vae])
+    shop.keep("vae", vae)
+    shop.log("decoder", psnr=round_trip_psnr(vae, shop.arch, shop.compute))
+
+
+def train_t2i_adapter(shop: Workshop, budget: Budget) -> None:
+    """Stage 4a."""
+    torch.manual_seed(shop.seed)
+    adapter: T2IAdapter = config.make_t2i_adapter(shop.arch)
+    stage = AdapterStage(adapter, shop.unet(), shop.batches(), batch=shop.batch)
+    Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=0.5, ema=0.998), shop.seed).run()
+    shop.keep("t2i_adapter", adapter)
+
+
+def train_controlnet(shop: Workshop, budget: Budget) -> None:
+    """Stage 4b."""
+    torch.manual_seed(shop.seed)
+    unet = shop.unet()
+    controlnet: ControlNetModel = warm_hint(config.make_controlnet(unet, shop.arch))
+    stage = ControlNetStage(controlnet, unet, shop.batches(), batch=shop.batch)
+    Trainer(stage, shop.state, budget, Rates(rate=8e-4, flat=0.5, ema=0.998), shop.seed).run()
+    shop.keep("controlnet", controlnet)
+
+
+def train_scorer(shop: Workshop, budget: Budget) -> None:
+    """The judge of `mini evaluate`; needs the encoded scenes' thumbnails."""
+    torch.manual_seed(shop.seed)
+    stage = ScorerStage(shop.store(), shop.compute)
+    Trainer(stage, shop.state, budget, Rates(rate=2e-3, flat=0.5, ema=0.995), shop.seed).run()
+    freeze([stage.network])
+    save_scorer(stage.network, shop.output / "scorer", held_out_accuracy(stage.network, image_px=shop.arch.image_px))
+
+
+def export_kept(shop: Workshop) -> None:
+    """Exports again whatever the state folder keeps, and renews the digests in the card."""
+    loaders: dict[str, Callable[[Path], nn.Module]] = {
+        "vae": AutoencoderKL.from_pretrained,
+        "text_encoder": CLIPTextModel.from_pretrained,
+        "unet": UNet2DConditionModel.from_pretrained,
+        "controlnet": ControlNetModel.from_pretrained,
+        "t2i_adapter": T2IAdapter.from_pretrained,
+    }
+    for name, load in loaders.items():
+        if (shop.state / name / "config.json").exists():
+            export.export_part(load(shop.state / name), shop.output / name)
+    if (shop.state / "tokenizer").exists():
+        export.copy_folder(shop.state / "tokenizer", shop.output / "tokenizer")
+    export_missing(shop)
+
+
+TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
+    "vae": train_vae,
+    "text": train_text,
+    "latents": train_latents,
+    "unet": train_unet,
+    "decoder": train_decoder,
+    "t2i_adapter": train_t2i_adapter,
+    "controlnet": train_controlnet,
+    "scorer": train_scorer,
+}
+MINUTES = {
+    "vae": 20.0, "text": 2.0, "latents": 0.0, "unet": 65.0, "decoder": 8.0, "t2i_adapter": 8.0, "controlnet": 15.0,
+    "scorer": 5.0,
+}  # fmt: skip
+"""Minutes of each stage on two cores when nothing else is asked for: a first version. See the card for more."""

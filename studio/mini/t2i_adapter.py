@@ -1,0 +1,42 @@
+"""Stage 4a: a T2I-Adapter for line drawings on the frozen UNet (Mou et al. 2023).
+
+Objective: the UNet's own v-loss, given the scene's outline, at uniform timesteps.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from diffusers import T2IAdapter, UNet2DConditionModel
+from torch import Tensor, nn
+
+from studio.mini.controlnet import CAPTION_DROPOUT, PROGRESS, sketches
+from studio.mini.text_to_image import DiffusionBatches
+from studio.mini.training import Figures, freeze
+
+
+class AdapterStage:
+    """Trains a T2I-Adapter; the UNet only passes gradients."""
+
+    name = "t2i_adapter"
+
+    def __init__(
+        self,
+        adapter: T2IAdapter,
+        unet: UNet2DConditionModel,
+        batches: DiffusionBatches,
+        batch: int = 16,
+    ) -> None:
+        self.unet, self.batches, self.batch = unet, batches, batch
+        freeze([unet])
+        self.network: nn.Module = adapter.to(batches.compute.device).train()
+
+    def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
+        """One batch's v-loss with the adapter's features added to the UNet's encoder."""
+        batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT)
+        sketch = sketches(self.batches, batch)
+        with self.batches.compute.precision():
+            features = self.network(sketch)
+            predicted = self.unet(
+                batch.noisy, batch.timesteps, batch.states, down_intrablock_additional_residuals=list(features)
+            ).sample
+        return batch.loss(predicted)

@@ -1,0 +1,134 @@
+"""Stage 3: encoding scenes once, then the conditional UNet on their latents.
+
+Objective: DDPM's algorithm 1 (Ho et al. 2020) with the v-target of Salimans & Ho 2022, v = alpha eps - sigma x0, which
+stays well-posed at the zero terminal SNR of our schedule (see config.make_scheduler). Timesteps are uniform, one per
+stratum of a batch. Weighting: plain mean square of v at every noise level (the noisiest levels decide colour and
+layout, so they are not damped), three times as heavy in cells that hold a thing or an outline. Captions are dropped
+one time in ten for classifier-free guidance (Ho & Salimans 2021). Simple scenes come first.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from studio.mini.config import Architecture, Compute
+from studio.mini.data import LatentStore, cell_weights, thumbnail, to_unit
+from studio.mini.drawings import render
+from studio.mini.text_encoder import text_states
+from studio.mini.training import Figures, tensor_noise
+from studio.mini.vae import linear_codes
+
+
+@torch.no_grad()
+def fill_store(store: LatentStore, vae: AutoencoderKL, arch: Architecture, compute: Compute, batch: int = 16) -> None:
+    """Draws and encodes every row that is still missing; progress on stderr, resumable after each 512 rows."""
+    row = store.done
+    while row < store.total:
+        rows = range(row, min(row + batch, store.total))
+        drawings = [render(store.scene(n), arch.image_px) for n in rows]
+        images = to_unit(np.stack([drawing.image for drawing in drawings])).to(compute.device)
+        with compute.precision():
+            codes = linear_codes(vae, images)
+        store.latents[row : rows.stop] = codes.float().cpu().numpy()
+        store.weights[row : rows.stop] = np.stack([cell_weights(drawing, arch.latent_px) for drawing in drawings])
+        store.thumbnails[row : rows.stop] = np.stack([thumbnail(drawing.image) for drawing in drawings])
+        store.outlines[row : rows.stop] = np.stack([drawing.outline for drawing in drawings])
+        row = rows.stop
+        if row % 512 < batch or row == store.total:
+            store.mark(row)
+            print(f"latents {row / store.total:6.1%} {row} of {store.total}", file=sys.stderr, flush=True)
+
+
+class Diffusion:
+    """The forward process q(x_t | x_0) on a device: alpha and sigma of the 1000 noise levels."""
+
+    def __init__(self, scheduler: DDIMScheduler, device: torch.device) -> None:
+        alphas = scheduler.alphas_cumprod.to(device=device, dtype=torch.float32)
+        self.alpha, self.sigma = alphas.sqrt(), (1 - alphas).clamp_min(0).sqrt()
+
+    def noised(self, clean: Tensor, noise: Tensor, timesteps: Tensor) -> tuple[Tensor, Tensor]:
+        """x_t = alpha x_0 + sigma eps and the target v = alpha eps - sigma x_0; shapes as `clean`."""
+        alpha, sigma = self.alpha[timesteps][:, None, None, None], self.sigma[timesteps][:, None, None, None]
+        return alpha * clean + sigma * noise, alpha * noise - sigma * clean
+
+
+def stratified_timesteps(rng: np.random.Generator, count: int, levels: int = 1000) -> npt.NDArray[np.int64]:
+    """`count` timesteps, one uniform in each of `count` equal parts of the range, in random order."""
+    places = (rng.permutation(count) + rng.random(count)) / count
+    return np.minimum((places * levels).astype(np.int64), levels - 1)
+
+
+class Batch:
+    """Noised latents (batch, channels, cells, cells), v-targets of the same shape, timesteps, text states, weights."""
+
+    def __init__(
+        self,
+        rows: npt.NDArray[np.int64],
+        noisy: Tensor,
+        target: Tensor,
+        timesteps: Tensor,
+        states: Tensor,
+        weights: Tensor,
+    ) -> None:
+        self.rows, self.noisy, self.target = rows, noisy, target
+        self.timesteps, self.states, self.weights = timesteps, states, weights
+
+    def loss(self, predicted: Tensor) -> tuple[Tensor, Figures]:
+        """Weighted mean square of v, and the unweighted figure for comparison between runs."""
+        error = (predicted.float() - self.target).square().mean(dim=1)
+        weights = self.weights / self.weights.mean()
+        loss = (weights * error).mean()
+        return loss, {"loss": float(loss.detach()), "v_mse": float(error.detach().mean())}
+
+
+class DiffusionBatches:
+    """Makes noised batches for any network that predicts v: the UNet alone, or with a control network around it."""
+
+    def __init__(
+        self,
+        store: LatentStore,
+        scheduler: DDIMScheduler,
+        tower: CLIPTextModel,
+        tokenizer: CLIPTokenizer,
+        compute: Compute,
+    ) -> None:
+        self.store, self.tower, self.tokenizer, self.compute = store, tower, tokenizer, compute
+        self.diffusion = Diffusion(scheduler, compute.device)
+
+    def draw(self, rng: np.random.Generator, count: int, progress: float, dropout: float) -> Batch:
+        """One batch; `rows` tells which scenes it holds."""
+        rows = self.store.pick(rng, count, progress)
+        device = self.compute.device
+        clean = torch.from_numpy(self.store.latents[rows].astype(np.float32)).to(device)
+        clean = clean.contiguous(memory_format=torch.channels_last)
+        weights = torch.from_numpy(self.store.weights[rows].astype(np.float32)).to(device)
+        timesteps = torch.from_numpy(stratified_timesteps(rng, count)).to(device)
+        noise = tensor_noise(rng, tuple(clean.shape), device)
+        noisy, target = self.diffusion.noised(clean, noise, timesteps)
+        texts = self.store.captions(rng, rows.tolist(), dropout)
+        states = text_states(self.tower, self.tokenizer, texts, self.compute)
+        return Batch(rows, noisy, target, timesteps, states, weights)
+
+
+class UnetStage:
+    """Trains the UNet; text tower and VAE are frozen."""
+
+    name = "unet"
+
+    def __init__(self, unet: UNet2DConditionModel, batches: DiffusionBatches, batch: int = 32) -> None:
+        self.batches, self.batch = batches, batch
+        self.network: nn.Module = unet.to(batches.compute.device).train()
+
+    def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
+        """Algorithm 1 of DDPM on one batch."""
+        batch = self.batches.draw(rng, self.batch, progress, dropout=0.1)
+        with self.batches.compute.precision():
+            predicted = self.network(batch.noisy, batch.timesteps, batch.states).sample
+        return batch.loss(predicted)
