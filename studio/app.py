@@ -102,8 +102,9 @@ def build(data: Path, engine: Engine | None = None) -> Studio:
 
     window = MainWindow(state)
     garbage = GarbageOnUiThread()
-    garbage.start()
-    queue.engine_ready.connect(lambda _: garbage.freeze())
+    garbage.hold()
+    queue.engine_ready.connect(lambda _: (garbage.freeze(), garbage.start()))
+    queue.engine_failed.connect(lambda _: garbage.start())
     studio = Studio(
         window=window,
         queue=queue,

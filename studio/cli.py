@@ -30,10 +30,6 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str]) -> int:
     """Run one command; no command opens the window. Returns the exit status: 0 done, 2 wrong input, 1 anything else."""
     rest, data = _take_data(list(argv))
-    if rest[:1] == ["mini"]:
-        from studio.mini.cli import main as mini
-
-        return _guarded(lambda _: int(mini(rest[1:]) or 0), argparse.Namespace())
     arguments = _parser().parse_args(rest)
     arguments.folders = Folders(root=data or _user_data())
     return _guarded(arguments.command, arguments)
@@ -78,12 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="main.py",
         description="Diffusion Studio. Without a command the window opens.",
-        epilog="“main.py mini --help” lists the commands that train and judge Studio Mini.",
     )
     parser.add_argument("--version", action="version", version=f"Diffusion Studio {__version__}")
     parser.add_argument("--data", metavar="DIR", help="use DIR instead of the user's folders (may stand anywhere)")
     parser.set_defaults(command=_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    from studio.mini.cli import add_commands as add_mini_commands
     from studio.render import add_render_command
 
     add_render_command(commands)
@@ -94,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument("file", type=Path, metavar="FILE.png")
     recipe.add_argument("--json", action="store_true", help="print one JSON object")
     recipe.set_defaults(command=_recipe)
+    add_mini_commands(commands)
     return parser
 
 

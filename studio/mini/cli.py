@@ -11,6 +11,7 @@ from pathlib import Path
 def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds `mini` and its sub-commands; the heavy imports happen when one of them runs."""
     mini = subparsers.add_parser("mini", help="train, measure and export the model that ships with the studio")
+    mini.set_defaults(command=lambda arguments: int(arguments.run(arguments)))
     add_mini_commands(mini)
 
 

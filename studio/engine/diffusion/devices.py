@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -31,6 +33,14 @@ def choose_device(wanted: str = "auto") -> Device:
         if wanted in ("auto", kind) and present():
             return make()
     raise StudioError(f"There is no device {wanted!r} on this machine.", "Choose auto or cpu.")
+
+
+def use_all_cores() -> None:
+    """As many threads as there are cores for this process; OMP_NUM_THREADS may say otherwise. For the calling thread."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = _psutil().cpu_count(logical=False) or allowed
+    torch.set_num_threads(int(asked) if asked.isdecimal() and int(asked) > 0 else min(cores, allowed))
 
 
 def dtype_name(dtype: torch.dtype) -> str:
@@ -60,8 +70,11 @@ def _cpu() -> Device:
 
 
 def _machine_memory() -> int:
-    psutil = importlib.import_module("psutil")  # comes with accelerate; without annotations
-    return int(psutil.virtual_memory().total)
+    return int(_psutil().virtual_memory().total)
+
+
+def _psutil() -> Any:
+    return importlib.import_module("psutil")  # comes with accelerate; without annotations
 
 
 def _has_native_bfloat16() -> bool:

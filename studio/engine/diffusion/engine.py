@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -19,7 +18,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe, Size
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.denoise import ClassifierFree, Guidance, StepResult, Unguided, denoise
-from studio.engine.diffusion.devices import Device, choose_device, dtype_name
+from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
 from studio.engine.diffusion.latents import decode, noise, seeded
 from studio.engine.diffusion.memory import as_out_of_memory, free
 from studio.engine.diffusion.models import Model, ModelPool
@@ -114,7 +113,7 @@ class DiffusionEngine:
     def _made_ready(self) -> _Ready:
         be_quiet()
         if self._ready is None:
-            torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", 0)) or os.cpu_count() or 1)
+            use_all_cores()
             device = choose_device(self._wanted)
             pool = ModelPool(self._model_folders, device)
             self._ready = _Ready(device, pool, Controls(pool, self._read_image))
