@@ -2,7 +2,9 @@
 
 import sys
 
-sys.dont_write_bytecode = False  # torch and diffusers are 3,900 files: compiling them at every start takes half a minute
+sys.dont_write_bytecode = (
+    False  # torch and diffusers are 3,900 files: compiling them at every start takes half a minute
+)
 
 from studio.cli import main  # noqa: E402
 

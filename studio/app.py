@@ -93,7 +93,9 @@ def build(data: Path, engine: Engine | None = None) -> Studio:
     draft_model = DraftModel(draft)
     engine = engine or make_engine(model_folders(folders), store.inputs.read)
     queue = JobQueue(
-        partial(Runner, engine, partial(_save, store)), save_again=partial(_save_again, store), background=threads["files"]
+        partial(Runner, engine, partial(_save, store)),
+        save_again=partial(_save_again, store),
+        background=threads["files"],
     )
     state = _state(folders, store, settings, messages, draft_model, queue, threads)
     keeper = DraftKeeper(draft_model, folders.draft, threads["files"])
@@ -224,4 +226,3 @@ class _CountTokens:
 
             self._counter = TokenCounter(self._folders)
         return self._counter.count(model, text)
-

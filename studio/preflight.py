@@ -57,7 +57,8 @@ def check_window_system() -> None:
         platform = "wayland" if os.environ.get("WAYLAND_DISPLAY") and not os.environ.get("DISPLAY") else "xcb"
         if not (os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")):
             raise StudioError(
-                "There is no screen to open a window on.", "Start from a desktop, or use “render” (see --help) without one."
+                "There is no screen to open a window on.",
+                "Start from a desktop, or use “render” (see --help) without one.",
             )
     _raise_if_missing(missing_libraries(platform))
 

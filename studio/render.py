@@ -43,13 +43,20 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
     parser.add_argument("--prompt", required=True, metavar="TEXT", help="what the picture shows")
     parser.add_argument("--negative", default="", metavar="TEXT", help="what it should not show")
     parser.add_argument("--seed", type=int, metavar="N", help="0 to 4294967295; without it a new one is chosen")
-    parser.add_argument("--steps", type=int, default=Draft().steps, metavar="N", help="denoising steps (default %(default)s)")
+    parser.add_argument(
+        "--steps", type=int, default=Draft().steps, metavar="N", help="denoising steps (default %(default)s)"
+    )
     parser.add_argument("--scheduler", default="DPM++ 2M", metavar="NAME", help="see “main.py schedulers”")
     parser.add_argument("--guidance", type=float, default=Draft().guidance_scale, metavar="X", help="guidance scale")
     parser.add_argument("--size", default="256x256", metavar="WxH", help="pixels (default %(default)s)")
     parser.add_argument("--model", default="mini", metavar="NAME|PATH", help="a model by name or its folder")
-    parser.add_argument("--control", action="append", default=[], metavar="KIND=FILE[,weight=W,start=S,end=E]",
-                        help="a control layer; KIND is scribble or canny; may be given several times")
+    parser.add_argument(
+        "--control",
+        action="append",
+        default=[],
+        metavar="KIND=FILE[,weight=W,start=S,end=E]",
+        help="a control layer; KIND is scribble or canny; may be given several times",
+    )
     parser.add_argument("--exact", action="store_true", help="32-bit floats: the same bits on every run")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
     parser.add_argument("--out", type=Path, metavar="FILE.png", help="also write the picture to this file")

@@ -58,7 +58,11 @@ def run(arguments: list[str]) -> int:
     ],
 )
 def test_wrong_input_is_one_sentence_and_status_2(
-    arguments: list[str], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "LICENSE").write_text("not a picture")
@@ -96,7 +100,11 @@ def store_at(data: Path) -> GalleryStore:
 
 def test_a_control_file_may_have_commas_and_equal_signs() -> None:
     wish = read_control("canny=a, b=c.png,weight=0.5,end=0.8")
-    assert (wish.kind, wish.file.name, wish.options) == (ControlKind.CANNY, "a, b=c.png", {"weight": "0.5", "end": "0.8"})
+    assert (wish.kind, wish.file.name, wish.options) == (
+        ControlKind.CANNY,
+        "a, b=c.png",
+        {"weight": "0.5", "end": "0.8"},
+    )
 
 
 @pytest.mark.parametrize("text", ["", "=", "scribble=", "=a.png", "scribble", "SCRIBBLE=a.png"])

@@ -14,17 +14,23 @@ HEAVY = ("torch", "diffusers", "transformers", "controlnet_aux")
 
 def test_no_file_above_400_lines() -> None:
     files = SOURCES + sorted((ROOT / "tests").rglob("*.py"))
-    assert [f"{file.relative_to(ROOT)}: {n}" for file in files if (n := file.read_text("utf-8").count("\n")) > 400] == []
+    assert [
+        f"{file.relative_to(ROOT)}: {n}" for file in files if (n := file.read_text("utf-8").count("\n")) > 400
+    ] == []
 
 
 def test_every_module_says_what_lives_in_it() -> None:
-    missing = [str(file.relative_to(ROOT)) for file in SOURCES if not ast.get_docstring(ast.parse(file.read_text("utf-8")))]
+    missing = [
+        str(file.relative_to(ROOT)) for file in SOURCES if not ast.get_docstring(ast.parse(file.read_text("utf-8")))
+    ]
     assert missing == []
 
 
 def test_the_window_comes_up_without_the_heavy_libraries() -> None:
     code = f"import sys, studio.app, studio.ui.main_window, studio.cli; print([m for m in {HEAVY} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -41,5 +47,7 @@ def test_top_level_is_as_agreed() -> None:
     agreed = {
         "studio", "resources", "plugins", "tests", "main.py", "pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", ".ci", ".gitignore",
     }  # fmt: skip
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     assert {Path(name).parts[0] for name in listed if name} <= agreed

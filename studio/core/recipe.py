@@ -103,7 +103,9 @@ def check_recipe(recipe: Recipe) -> None:
     if not isinstance(recipe.model.name, str) or not recipe.model.name.strip():
         raise BadRecipe("No model is named.", "Choose a model; “mini” ships with the studio.")
     if len(recipe.controls) > CONTROLS_MAX:
-        raise BadRecipe(f"{len(recipe.controls)} control layers are too many.", f"At most {CONTROLS_MAX} work together.")
+        raise BadRecipe(
+            f"{len(recipe.controls)} control layers are too many.", f"At most {CONTROLS_MAX} work together."
+        )
     for use in recipe.controls:
         _check_control(use)
 
@@ -148,7 +150,9 @@ def _check_control(use: ControlUse) -> None:
     _check_int("lower Canny threshold", use.low, 0, 255)
     _check_int("upper Canny threshold", use.high, 0, 255)
     if use.start > use.end:
-        raise BadRecipe(f"A control layer starts at {use.start:g} but ends at {use.end:g}.", "Let it end after it starts.")
+        raise BadRecipe(
+            f"A control layer starts at {use.start:g} but ends at {use.end:g}.", "Let it end after it starts."
+        )
     digest = use.image.digest
     if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
         raise BadRecipe("A control layer names its picture by something that is not a SHA-256.")

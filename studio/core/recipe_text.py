@@ -131,7 +131,9 @@ def _control(item: object) -> ControlUse:
         raise BadRecipe("A control layer of the recipe cannot be read.", "Nothing was changed.", str(error)) from None
 
 
-def _build(kind: type[Any], fields: Json, controls: tuple[Any, ...]) -> Any:  # Any: Recipe or Draft, decided by the caller
+def _build(
+    kind: type[Any], fields: Json, controls: tuple[Any, ...]
+) -> Any:  # Any: Recipe or Draft, decided by the caller
     try:
         size = Size(width=fields.pop("width", 256), height=fields.pop("height", 256))
         fields["spacing"] = Spacing(fields.get("spacing", "normal"))

@@ -34,9 +34,22 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(name="theme", default="dark", choices=("dark", "light"), title="Theme", help="Dark keeps the eye on the picture."),
+    Setting(
+        name="theme",
+        default="dark",
+        choices=("dark", "light"),
+        title="Theme",
+        help="Dark keeps the eye on the picture.",
+    ),
     Setting(name="preview", default=True, title="Live preview", help="Show the picture while it forms."),
-    Setting(name="thumbnail_px", default=128, low=64, high=256, title="Thumbnail size", help="Height of a thumbnail in the history."),
+    Setting(
+        name="thumbnail_px",
+        default=128,
+        low=64,
+        high=256,
+        title="Thumbnail size",
+        help="Height of a thumbnail in the history.",
+    ),
     Setting(name="welcomed", default=False),
     Setting(name="window_geometry", default=""),
     Setting(name="window_layout", default=""),
@@ -76,7 +89,9 @@ def load_settings(file: Path) -> tuple[Settings, str]:
         return Settings(), ""
     except (OSError, ValueError, RecursionError):
         return Settings(), _set_aside(file)
-    return Settings({name: value for name, value in values.items() if name in BY_NAME and BY_NAME[name].accepts(value)}), ""
+    return Settings(
+        {name: value for name, value in values.items() if name in BY_NAME and BY_NAME[name].accepts(value)}
+    ), ""
 
 
 def write_text_safely(file: Path, text: str) -> None:

@@ -36,7 +36,11 @@ class FakeEngine:
                 raise RenderCancelled
         pixels = _stripes(recipe, recipe.size.width, recipe.size.height)
         made_with = MadeWith(
-            studio=__version__, device="fake", dtype="uint8", seconds=time.monotonic() - started, pixel_sha256=pixels.sha256
+            studio=__version__,
+            device="fake",
+            dtype="uint8",
+            seconds=time.monotonic() - started,
+            pixel_sha256=pixels.sha256,
         )
         return Rendered(pixels=pixels, made_with=made_with)
 

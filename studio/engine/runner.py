@@ -146,5 +146,7 @@ def as_studio_error(error: BaseException) -> StudioError:
         return error
     detail = "".join(traceback.format_exception(error))[-8000:]
     return StudioError(
-        f"The picture could not be made: {type(error).__name__}.", "The queue goes on; copy the details to report it.", detail
+        f"The picture could not be made: {type(error).__name__}.",
+        "The queue goes on; copy the details to report it.",
+        detail,
     )

@@ -72,9 +72,18 @@ class MainWindow(QMainWindow):
         docks = {
             "promptDock": (left, Dock("promptDock", self.tr("Prompt"), self.prompt, (self.prompt.prompt_count,), self)),
             "settingsDock": (left, Dock("settingsDock", self.tr("Settings"), self.settings, (), self)),
-            "queueDock": (left, Dock("queueDock", self.tr("Queue"), self.jobs, self._tools("job_up", "job_down", "cancel_all"), self)),
-            "controlDock": (right, Dock("controlDock", self.tr("Control"), self.control, self._tools("open_control", "paste"), self)),
-            "historyDock": (right, Dock("historyDock", self.tr("History"), self.gallery, self._tools("use_settings", "delete"), self)),
+            "queueDock": (
+                left,
+                Dock("queueDock", self.tr("Queue"), self.jobs, self._tools("job_up", "job_down", "cancel_all"), self),
+            ),
+            "controlDock": (
+                right,
+                Dock("controlDock", self.tr("Control"), self.control, self._tools("open_control", "paste"), self),
+            ),
+            "historyDock": (
+                right,
+                Dock("historyDock", self.tr("History"), self.gallery, self._tools("use_settings", "delete"), self),
+            ),
         }
         self.docks = {name: dock for name, (_area, dock) in docks.items()}
         self._areas = {name: area for name, (area, _dock) in docks.items()}
@@ -138,7 +147,9 @@ class MainWindow(QMainWindow):
         restore = self.tr("Restore its settings")
         zones.add(self.control, control, "control", self.wishes.drop_control)
         zones.add(self.centre.view, restore, "reuse", self.wishes.drop_settings)
-        zones.add(self.prompt, restore, "reuse", self.wishes.drop_settings).also(self.prompt.prompt).also(self.prompt.negative)
+        zones.add(self.prompt, restore, "reuse", self.wishes.drop_settings).also(self.prompt.prompt).also(
+            self.prompt.negative
+        )
         seed = self.settings.seed
         zones.add(seed, self.tr("Take its seed"), "seed", self.wishes.drop_seed).also(seed.edit)
 
@@ -224,7 +235,10 @@ class MainWindow(QMainWindow):
             self.reset_layout()
 
     def _save_layout(self) -> None:
-        for name, value in (("window_geometry", self.saveGeometry()), ("window_layout", self.saveState(LAYOUT_VERSION))):
+        for name, value in (
+            ("window_geometry", self.saveGeometry()),
+            ("window_layout", self.saveState(LAYOUT_VERSION)),
+        ):
             self.state.settings.set(name, bytes(value.toBase64().data()).decode("ascii"))
         self.state.settings.set("welcomed", True)
         self.state.settings_saver()

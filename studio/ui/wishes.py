@@ -106,7 +106,9 @@ class Wishes(QObject):
         if ids:
             self._state.gallery.remove(ids)
             one = self.tr("The picture was moved to the trash.")
-            self._tell_with_undo(one if len(ids) == 1 else self.tr("%n pictures were moved to the trash.", "", len(ids)))
+            self._tell_with_undo(
+                one if len(ids) == 1 else self.tr("%n pictures were moved to the trash.", "", len(ids))
+            )
 
     # Dropping and pasting
     def paste(self) -> None:

@@ -11,7 +11,13 @@ from PySide6.QtGui import QBrush, QColor, QImage, QLinearGradient, QPainter, QPa
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
 
-SKIES = (("#f7c59f", "#5b8fb9"), ("#fde2c4", "#7aa7c7"), ("#1b2a4a", "#51456b"), ("#cfe8f3", "#4f9bd0"), ("#ffb88c", "#6a4c7d"))
+SKIES = (
+    ("#f7c59f", "#5b8fb9"),
+    ("#fde2c4", "#7aa7c7"),
+    ("#1b2a4a", "#51456b"),
+    ("#cfe8f3", "#4f9bd0"),
+    ("#ffb88c", "#6a4c7d"),
+)
 HILLS = ("#7fa66a", "#5f8a5b", "#42705a", "#305a56", "#8a6f9c", "#c98b6b", "#d9a15c", "#4c7d9a")
 
 
@@ -68,7 +74,13 @@ def sketch(width: int, height: int) -> QImage:
     path.cubicTo(width * 0.25, height * 0.5, width * 0.5, height * 0.9, width, height * 0.62)
     painter.drawPath(path)
     painter.drawRect(QRectF(width * 0.36, height * 0.42, width * 0.26, height * 0.26))
-    painter.drawPolyline([QPointF(width * 0.31, height * 0.44), QPointF(width * 0.49, height * 0.24), QPointF(width * 0.67, height * 0.44)])
+    painter.drawPolyline(
+        [
+            QPointF(width * 0.31, height * 0.44),
+            QPointF(width * 0.49, height * 0.24),
+            QPointF(width * 0.67, height * 0.44),
+        ]
+    )
     painter.drawRect(QRectF(width * 0.46, height * 0.54, width * 0.07, height * 0.14))
     painter.drawEllipse(QPointF(width * 0.8, height * 0.2), width * 0.07, width * 0.07)
     painter.end()
@@ -102,7 +114,9 @@ def _house(painter: QPainter, rng: random.Random, width: int, height: int) -> No
     painter.setBrush(QColor(rng.choice(("#b5473c", "#e9d8b4", "#d98b4a", "#8c3f4d"))))
     painter.drawRect(QRectF(x, y, side, side * 0.8))
     painter.setBrush(QColor("#4a3236"))
-    painter.drawPolygon([QPointF(x - side * 0.12, y), QPointF(x + side / 2, y - side * 0.55), QPointF(x + side * 1.12, y)])
+    painter.drawPolygon(
+        [QPointF(x - side * 0.12, y), QPointF(x + side / 2, y - side * 0.55), QPointF(x + side * 1.12, y)]
+    )
     painter.setBrush(QColor("#f6d98b"))
     painter.drawRect(QRectF(x + side * 0.16, y + side * 0.24, side * 0.22, side * 0.22))
     painter.setBrush(QColor("#3b2a2c"))

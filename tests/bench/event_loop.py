@@ -82,7 +82,9 @@ def main() -> None:
         ticks.phase = "closing"
         studio.close()
     ticks.print()
-    print(f"engine ready {ready[0]:.2f} s, first picture {first:.2f} s after the first line; {seed - 2} pictures in {seconds:g} s")
+    print(
+        f"engine ready {ready[0]:.2f} s, first picture {first:.2f} s after the first line; {seed - 2} pictures in {seconds:g} s"
+    )
 
 
 if __name__ == "__main__":

@@ -50,14 +50,22 @@ class DemoEngine:
         image = landscape(recipe, recipe.size.width, recipe.size.height)
         rng = random.Random(recipe.seed)
         for step in range(1, recipe.steps + 1):
-            preview = pixels_of(noisy(image, min(1.0, step / recipe.steps + 0.1), rng)) if step == self.hold_at else None
+            preview = (
+                pixels_of(noisy(image, min(1.0, step / recipe.steps + 0.1), rng)) if step == self.hold_at else None
+            )
             while True:
                 if not on_progress(Progress(step=step, steps=recipe.steps, seconds=step * 0.31, preview=preview)):
                     raise RenderCancelled
                 if step != self.hold_at or self.go:
                     break
                 time.sleep(0.02)
-        made = MadeWith(studio="0.1.0", device="cpu", dtype="float32", seconds=6.2, versions=(("torch", "2.15.0"), ("diffusers", "0.42.1")))
+        made = MadeWith(
+            studio="0.1.0",
+            device="cpu",
+            dtype="float32",
+            seconds=6.2,
+            versions=(("torch", "2.15.0"), ("diffusers", "0.42.1")),
+        )
         return Rendered(pixels=pixels_of(image), made_with=made)
 
     def close(self) -> None:
@@ -98,7 +106,13 @@ class Shot:
         draft = self.studio.draft
         for number in range(count):
             size = Size(width=width, height=height) if number % 5 else Size(width=384, height=256)
-            wished = replace(draft.draft, prompt=PROMPTS[number % len(PROMPTS)], seed=4_294_967_295 - number * 7919, steps=20, size=size)
+            wished = replace(
+                draft.draft,
+                prompt=PROMPTS[number % len(PROMPTS)],
+                seed=4_294_967_295 - number * 7919,
+                steps=20,
+                size=size,
+            )
             self.studio.queue.submit(wished)
         self.wait(lambda: self.window.gallery.model().rowCount() >= count, 60)
 
@@ -224,8 +238,12 @@ def errors() -> None:
 
     made = _filled(pictures=6, layers=0)
     hint = "Make it smaller, or close what else uses the memory of the graphics card. The queue goes on."
-    made.studio.state.messages.error(OutOfMemory("The device has not enough memory for 1024 × 1024.", hint, "CUDA out of memory: 8.1 GB"))
-    made.studio.state.messages.warn("The model “landscapes-v3” is not in the models folder.", "Put it there, or choose another one.")
+    made.studio.state.messages.error(
+        OutOfMemory("The device has not enough memory for 1024 × 1024.", hint, "CUDA out of memory: 8.1 GB")
+    )
+    made.studio.state.messages.warn(
+        "The model “landscapes-v3” is not in the models folder.", "Put it there, or choose another one."
+    )
     made.take("errors_dark")
     made.window.do.toggle_theme()
     made.take("errors_light")

@@ -58,7 +58,10 @@ def compare(name: str, ours: Callable[[int], object], stock: Callable[[int], obj
         rows.append((a, b))
     ratios = sorted(a / b for a, b in rows)
     a, b = (statistics.median(column) for column in zip(*rows, strict=True))
-    print(f"{name:<46}{statistics.median(ratios):>7.3f}   ({ratios[0]:.3f} ... {ratios[-1]:.3f})  {a:7.3f} s / {b:7.3f} s", flush=True)
+    print(
+        f"{name:<46}{statistics.median(ratios):>7.3f}   ({ratios[0]:.3f} ... {ratios[-1]:.3f})  {a:7.3f} s / {b:7.3f} s",
+        flush=True,
+    )
 
 
 class Stock:
@@ -88,7 +91,9 @@ def main() -> None:
     stream = io.BytesIO()
     sketch().save(stream, "PNG")
     engine = DiffusionEngine((folder.parent,), lambda _: stream.getvalue(), "cpu")
-    recipe = Recipe(prompt=PROMPT, seed=0, steps=STEPS, guidance_scale=GUIDANCE, model=ModelRef(name=folder.name), exact=True)
+    recipe = Recipe(
+        prompt=PROMPT, seed=0, steps=STEPS, guidance_scale=GUIDANCE, model=ModelRef(name=folder.name), exact=True
+    )
     engine.render(recipe, lambda _: True)
     use = ControlUse(kind=ControlKind.SCRIBBLE, image=ImageRef(digest="0" * 64))
     model = engine._made_ready().pool.get(folder.name, True, lambda: None)
@@ -98,7 +103,9 @@ def main() -> None:
         controls = () if end is None else (replace(use, end=end),)
         return engine.render(replace(recipe, seed=seed, controls=controls), lambda _: True)
 
-    print(f"{'ratio of seconds, median (least ... most)':<46}{'ratio':>7}   {torch.get_num_threads()} threads, {rounds} rounds")
+    print(
+        f"{'ratio of seconds, median (least ... most)':<46}{'ratio':>7}   {torch.get_num_threads()} threads, {rounds} rounds"
+    )
     compare("picture / stock", ours, stock, rounds)
     compare("picture with ControlNet / stock", lambda s: ours(s, 1.0), lambda s: stock(s, 1.0), rounds)
     compare("picture with ControlNet, end 0.5 / stock", lambda s: ours(s, 0.5), lambda s: stock(s, 0.5), rounds)
@@ -126,11 +133,15 @@ def loop(model: object, rounds: int) -> None:
             show(result)  # type: ignore[arg-type]
             return result.latents  # type: ignore[attr-defined]
 
-        return denoise(unet, sampler, start, text, guidance=ClassifierFree(GUIDANCE), after_step=(look,) if preview else ())
+        return denoise(
+            unet, sampler, start, text, guidance=ClassifierFree(GUIDANCE), after_step=(look,) if preview else ()
+        )
 
     @torch.no_grad()
     def bare(seed: int) -> object:
-        latents = torch.from_numpy(np.random.default_rng(seed).standard_normal((2, model.latent_channels, cells, cells), np.float32))  # type: ignore[attr-defined]
+        latents = torch.from_numpy(
+            np.random.default_rng(seed).standard_normal((2, model.latent_channels, cells, cells), np.float32)
+        )  # type: ignore[attr-defined]
         return [unet(latents, torch.tensor(500), encoder_hidden_states=text, return_dict=False) for _ in range(STEPS)]
 
     compare("loop / bare UNet calls", lambda s: run(s, False), bare, rounds)

@@ -43,7 +43,9 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as data:
             code = CHILD.format(root=str(ROOT), data=data)
             environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+            done = subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+            )
         line = next(line for line in done.stdout.splitlines() if line.startswith("FIGURES"))
         rows.append([float(word) for word in line.split()[1:]])
     window, picture, peak, heavy = (statistics.median(column) for column in zip(*rows[1:], strict=True))

@@ -45,4 +45,9 @@ def test_time_left_follows_the_steps_done() -> None:
 
 def test_errors_survive_pickling() -> None:
     error = pickle.loads(pickle.dumps(OutOfMemory("Too large.", "Make it smaller.", "detail")))
-    assert (type(error), error.headline, error.hint, error.detail) == (OutOfMemory, "Too large.", "Make it smaller.", "detail")
+    assert (type(error), error.headline, error.hint, error.detail) == (
+        OutOfMemory,
+        "Too large.",
+        "Make it smaller.",
+        "detail",
+    )

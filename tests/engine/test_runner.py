@@ -84,8 +84,12 @@ def test_a_picture_is_saved_before_it_is_told(start: Callable[..., tuple[Runner,
     assert told_at_save == [0]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("bug"), SystemExit(3), MemoryError(), OutOfMemory("No room."), KeyError("x")])
-def test_a_job_that_raises_fails_and_the_next_one_runs(start: Callable[..., tuple[Runner, Ears]], error: BaseException) -> None:
+@pytest.mark.parametrize(
+    "error", [RuntimeError("bug"), SystemExit(3), MemoryError(), OutOfMemory("No room."), KeyError("x")]
+)
+def test_a_job_that_raises_fails_and_the_next_one_runs(
+    start: Callable[..., tuple[Runner, Ears]], error: BaseException
+) -> None:
     broken = [True]
 
     def before_step(step: int) -> None:

@@ -34,7 +34,9 @@ def test_typed_words_arrive_in_the_picture(start: Start, qtbot: QtBot) -> None:
     assert studio.state.gallery.data(studio.state.gallery.index(0), GalleryModel.PictureRole) == picture
 
 
-def test_a_sketch_travels_with_its_picture(start: Start, qtbot: QtBot, sketch: Path, data: Path, tmp_path: Path) -> None:
+def test_a_sketch_travels_with_its_picture(
+    start: Start, qtbot: QtBot, sketch: Path, data: Path, tmp_path: Path
+) -> None:
     studio = start()
     type_into(studio, "promptEdit", "a house")
     with qtbot.waitSignal(studio.draft.changed, timeout=10_000):
@@ -97,7 +99,9 @@ def test_a_batch_is_pictures_that_can_each_be_made_alone(start: Start, qtbot: Qt
 
 
 @pytest.mark.skipif(not (MINI / "model_index.json").exists(), reason="Studio Mini is not there")
-def test_on_mini_with_the_real_engine(start: Start, qtbot: QtBot, data: Path, sketch: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_on_mini_with_the_real_engine(
+    start: Start, qtbot: QtBot, data: Path, sketch: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Prompt and sketch -> picture -> restart -> drag back -> identical pixels; and `render` gives the same ones."""
     studio = start(fake=False)
     type_into(studio, "promptEdit", "a red house on green hills, blue sky")

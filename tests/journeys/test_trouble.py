@@ -15,7 +15,8 @@ from tests.journeys.conftest import Start, child, drop_file, generate, press, ty
 
 
 @pytest.mark.parametrize(
-    "error", [RuntimeError("boom"), OutOfMemory("Not enough memory.", "Make it smaller."), BadPicture("NaN."), SystemExit(1)]
+    "error",
+    [RuntimeError("boom"), OutOfMemory("Not enough memory.", "Make it smaller."), BadPicture("NaN."), SystemExit(1)],
 )
 def test_a_broken_engine_fails_one_job_in_words(start: Start, qtbot: QtBot, error: BaseException) -> None:
     broken = [True]
@@ -57,7 +58,9 @@ def test_escape_cancels_at_once_and_the_next_job_runs(start: Start, qtbot: QtBot
     assert generate(studio, qtbot)
 
 
-def test_closing_while_an_engine_hangs_does_not_hang_the_window(start: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_while_an_engine_hangs_does_not_hang_the_window(
+    start: Start, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_on, reached = threading.Event(), threading.Event()
 
     def before_step(step: int) -> None:

@@ -69,9 +69,13 @@ def test_previews_take_the_place_of_the_picture_to_be(view: PictureView) -> None
     assert view.place.zoom is None
 
 
-def test_a_fitted_picture_is_dragged_out_as_its_file(view: PictureView, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fitted_picture_is_dragged_out_as_its_file(
+    view: PictureView, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dragged: list[list[QUrl]] = []
-    monkeypatch.setattr("studio.ui.centre.picture_view.QDrag.exec", lambda drag, _actions: dragged.append(drag.mimeData().urls()))
+    monkeypatch.setattr(
+        "studio.ui.centre.picture_view.QDrag.exec", lambda drag, _actions: dragged.append(drag.mimeData().urls())
+    )
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile("/somewhere/a.png")])
     view.drag_data = mime

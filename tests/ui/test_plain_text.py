@@ -24,7 +24,9 @@ def test_all_labels_and_tooltips_are_plain(qtbot: QtBot, studio: Studio) -> None
     studio.state.messages.error(StudioError(EVIL, EVIL, EVIL))
     window.commands["details"].trigger()
     labels = window.findChildren(QLabel)
-    assert [label.text() for label in labels if label.textFormat() != Qt.TextFormat.PlainText and not _of_qt(label)] == []
+    assert [
+        label.text() for label in labels if label.textFormat() != Qt.TextFormat.PlainText and not _of_qt(label)
+    ] == []
     tips = [thing.toolTip() for kind in (QWidget, QAction) for thing in window.findChildren(kind)]
     assert [tip for tip in tips if GuiQt.mightBeRichText(tip) and "<img" in tip] == []
     assert [type(edit).__name__ for edit in window.findChildren(QTextEdit)] == []
@@ -53,7 +55,9 @@ def test_a_long_label_is_cut_and_says_all_in_its_tooltip(qtbot: QtBot) -> None:
 
 
 def test_no_source_uses_bare_labels_or_message_boxes() -> None:
-    bare = re.compile(r"(?<!Plain)(?<!Elided)\bQLabel\(|QMessageBox|setToolTip\(|QTextEdit\(|QTextBrowser|setText\(f?\"<")
+    bare = re.compile(
+        r"(?<!Plain)(?<!Elided)\bQLabel\(|QMessageBox|setToolTip\(|QTextEdit\(|QTextBrowser|setText\(f?\"<"
+    )
     allowed = ("text.py", "scheduler_row.py", "actions.py")  # the helper itself; items given plain(); menus' switch
     found = [
         f"{file.name}: {line.strip()}"

@@ -18,7 +18,12 @@ GROUNDS = ("window", "panel", "raised", "canvas")
 def test_texts_can_be_read_everywhere(name: str) -> None:
     tokens = theme.load_colors(name)
     pairs = [(text, ground) for text in TEXTS for ground in GROUNDS]
-    pairs += [("text", "danger_soft"), ("text_muted", "danger_soft"), ("text_muted", "warning_soft"), ("text", "accent_soft")]
+    pairs += [
+        ("text", "danger_soft"),
+        ("text_muted", "danger_soft"),
+        ("text_muted", "warning_soft"),
+        ("text", "accent_soft"),
+    ]
     pairs += [("accent_text", fill) for fill in ("accent_fill", "accent_fill_hover", "accent_fill_press")]
     bad = {pair: theme.contrast(getattr(tokens, pair[0]), getattr(tokens, pair[1])) for pair in pairs}
     assert {pair: round(value, 2) for pair, value in bad.items() if value < 4.5} == {}

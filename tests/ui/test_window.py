@@ -30,7 +30,9 @@ def test_ctrl_enter_paints_and_shows(qtbot: QtBot, studio: Studio) -> None:
     assert window.centre.empty.isVisible()
     qtbot.keyClicks(window.prompt.prompt, "a house")
     qtbot.keyClick(window.prompt.prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window.centre.picture is not None and window.centre.view.drag_data is not None, timeout=5000)
+    qtbot.waitUntil(
+        lambda: window.centre.picture is not None and window.centre.view.drag_data is not None, timeout=5000
+    )
     assert not window.centre.empty.isVisible()
     assert window.prompt.prompt.toPlainText() == "a house"
     assert window.gallery.selected_pictures() == (window.centre.picture,)
@@ -107,7 +109,9 @@ def test_deleting_shows_the_neighbour_and_undo_brings_back(qtbot: QtBot, studio:
     window.gallery.setFocus()
     qtbot.keyClick(window.gallery, Qt.Key.Key_Delete)
     assert window.gallery.model().rowCount() == 1
-    qtbot.waitUntil(lambda: window.centre.picture is not None and window.centre.picture.recipe.prompt == "first", timeout=5000)
+    qtbot.waitUntil(
+        lambda: window.centre.picture is not None and window.centre.picture.recipe.prompt == "first", timeout=5000
+    )
     window.commands["undo"].trigger()
     qtbot.waitUntil(lambda: window.gallery.model().rowCount() == 2, timeout=5000)
     window.commands["delete"].trigger()
@@ -164,8 +168,14 @@ def test_layout_theme_and_draft_survive(qtbot: QtBot, make_studio: MakeStudio, d
 def test_every_control_has_a_name_and_every_icon_button_a_tooltip(qtbot: QtBot, studio: Studio) -> None:
     window = studio.window
     kinds = (QAbstractButton, QAbstractSpinBox, QComboBox, QSlider)
-    fields = [field for kind in kinds for field in window.findChildren(kind) if not field.objectName().startswith("qt_")]
-    nameless = [f"{type(f).__name__} {f.objectName()}" for f in fields if not f.accessibleName() and not getattr(f, "text", str)()]
+    fields = [
+        field for kind in kinds for field in window.findChildren(kind) if not field.objectName().startswith("qt_")
+    ]
+    nameless = [
+        f"{type(f).__name__} {f.objectName()}"
+        for f in fields
+        if not f.accessibleName() and not getattr(f, "text", str)()
+    ]
     assert nameless == []
     icons_only = [b for b in window.findChildren(QToolButton) if not b.objectName().startswith("qt_")]
     assert [b.accessibleName() for b in icons_only if not b.toolTip()] == []
@@ -213,7 +223,6 @@ def test_the_picture_is_painted_at_two_pixels_a_point(qtbot: QtBot, studio: Stud
     target.setDevicePixelRatio(2)
     studio.window.render(target)
     assert target.pixelColor(target.width() // 2, target.height() // 2).isValid()
-
 
 
 def test_the_newest_picture_is_there_again_after_a_restart(qtbot: QtBot, make_studio: MakeStudio, data: Path) -> None:

@@ -55,7 +55,12 @@ class ZoomBar(QFrame):
 
     def _put(self) -> None:
         size = self.sizeHint()
-        self.setGeometry(self._view.width() - size.width() - 12, self._view.height() - size.height() - 12, size.width(), size.height())
+        self.setGeometry(
+            self._view.width() - size.width() - 12,
+            self._view.height() - size.height() - 12,
+            size.width(),
+            size.height(),
+        )
 
     # Qt overrides
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:

@@ -28,7 +28,9 @@ class EmptyState(QWidget):
         column.addWidget(IconSign("studio", "", _MARK_PX), 0, Qt.AlignmentFlag.AlignHCenter)
         column.addSpacing(12)
         column.addWidget(self._centred(self.tr("What shall we paint?"), "hero"))
-        column.addWidget(self._centred(self.tr("Write a prompt, press Generate, and watch it come out of the noise."), "muted"))
+        column.addWidget(
+            self._centred(self.tr("Write a prompt, press Generate, and watch it come out of the noise."), "muted")
+        )
         column.addSpacing(16)
         column.addLayout(self._samples())
         column.addStretch(3)

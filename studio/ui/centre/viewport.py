@@ -73,7 +73,9 @@ class Viewport:
         size = self.picture * self.scale
         if size.isEmpty():
             return self
-        return replace(self, centre=(self.centre[0] - dx / size.width(), self.centre[1] - dy / size.height())).kept_inside()
+        return replace(
+            self, centre=(self.centre[0] - dx / size.width(), self.centre[1] - dy / size.height())
+        ).kept_inside()
 
     def kept_inside(self) -> Viewport:
         """Centred where the picture is smaller than the view, edge to edge at most where it is larger."""

@@ -23,7 +23,9 @@ class GalleryDelegate(QStyledItemDelegate):
     def sizeHint(self, _option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(self.cell, self.cell)
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
         rect, state = option.rect, option.state
         image = index.data(GalleryModel.ThumbnailRole)
         painter.save()
@@ -38,7 +40,9 @@ class GalleryDelegate(QStyledItemDelegate):
             painter.setClipping(False)
         else:
             sign = QRect(tile.center() - QPoint(10, 10), QSize(20, 20))
-            painter.drawImage(sign, render("image", round(20 * painter.device().devicePixelRatioF()), colors().border_strong))
+            painter.drawImage(
+                sign, render("image", round(20 * painter.device().devicePixelRatioF()), colors().border_strong)
+            )
         self._frame(painter, QRectF(tile), state)
         painter.restore()
 

@@ -36,7 +36,9 @@ class _Invitation(QWidget):
         column.setSpacing(6)
         column.addStretch(1)
         column.addWidget(self._line(self.tr("Drop a sketch here"), "headline"))
-        column.addWidget(self._line(self.tr("From the desktop, the history or the clipboard; it steers the picture."), "faint"))
+        column.addWidget(
+            self._line(self.tr("From the desktop, the history or the clipboard; it steers the picture."), "faint")
+        )
         column.addSpacing(6)
         button = QPushButton(icon("open"), self.tr("Open a picture …"))
         button.setIconSize(QSize(16, 16))
@@ -65,7 +67,9 @@ class ControlPanel(QWidget):
 
     open_wished = Signal()
 
-    def __init__(self, draft: DraftModel, maps: ControlMaps, read_input: ReadInput, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, draft: DraftModel, maps: ControlMaps, read_input: ReadInput, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("controlPanel")
         self.setAccessibleName(self.tr("Control layers"))

@@ -61,8 +61,12 @@ class ControlCard(QFrame):
         self.resize_mode = CalmCombo("controlResize", self.tr("When the shape differs"))
         for mode in ResizeMode:
             self.resize_mode.addItem(resize_words(mode)[0], mode.value)
-            self.resize_mode.setItemData(self.resize_mode.count() - 1, plain(resize_words(mode)[1]), Qt.ItemDataRole.ToolTipRole)
-        self.invert = icon_button("invert", self.tr("Invert: black lines on white become white on black"), icon_on="invert")
+            self.resize_mode.setItemData(
+                self.resize_mode.count() - 1, plain(resize_words(mode)[1]), Qt.ItemDataRole.ToolTipRole
+            )
+        self.invert = icon_button(
+            "invert", self.tr("Invert: black lines on white become white on black"), icon_on="invert"
+        )
         self.map = MapView(_MAP_PX)
         self.caption = PlainLabel(look="faint")
         self.weight = SliderSpin(CalmDoubleSpin(0, WEIGHT_MAX, 0.05, 2), (0, 2))
@@ -134,7 +138,9 @@ class ControlCard(QFrame):
         self.up.clicked.connect(lambda: self.moved.emit(self.index, self.index - 1))
         self.down.clicked.connect(lambda: self.moved.emit(self.index, self.index + 1))
         self.remove.clicked.connect(lambda: self.removed.emit(self.index))
-        self.kind.activated.connect(lambda _row: self._wish(self.tr("change control kind"), kind=ControlKind(self.kind.currentData())))
+        self.kind.activated.connect(
+            lambda _row: self._wish(self.tr("change control kind"), kind=ControlKind(self.kind.currentData()))
+        )
         self.resize_mode.activated.connect(
             lambda _row: self._wish(self.tr("change resize mode"), resize=ResizeMode(self.resize_mode.currentData()))
         )
@@ -167,7 +173,16 @@ class ControlCard(QFrame):
         self.edges_words.setText(f"{use.low} – {use.high}")
         for edge_part in (self._edges_label, self.edges, self.edges_words):
             edge_part.setVisible(use.kind is ControlKind.CANNY)
-        for part in (self.thumb, self.map, self.weight, self.range, self.edges, self.kind, self.resize_mode, self.invert):
+        for part in (
+            self.thumb,
+            self.map,
+            self.weight,
+            self.range,
+            self.edges,
+            self.kind,
+            self.resize_mode,
+            self.invert,
+        ):
             part.setEnabled(layer.enabled)
         says = self.tr("What the model sees") if layer.enabled else self.tr("Switched off")
         self.caption.setText(f"{says}  ·  {size.width} × {size.height}")

@@ -69,7 +69,9 @@ class JobsView(QListView):
         menu = QMenu(self)
         waiting = job.state is JobState.QUEUED
         menu.addAction(icon("up"), self.tr("Run next"), lambda: self._queue.move(job.id, 0)).setEnabled(waiting)
-        menu.addAction(icon("cancel"), self.tr("Cancel"), lambda: self._queue.cancel(job.id)).setEnabled(not job.state.is_final)
+        menu.addAction(icon("cancel"), self.tr("Cancel"), lambda: self._queue.cancel(job.id)).setEnabled(
+            not job.state.is_final
+        )
         menu.addSeparator()
         menu.addAction(icon("reuse"), self.tr("Use these settings"), lambda: self.recipe_wished.emit(job.recipe))
         if isinstance(job.picture, Picture):

@@ -44,7 +44,9 @@ class JobsDelegate(QStyledItemDelegate):
         color = tokens.danger if job.state is JobState.FAILED else tokens.text_faint
         self._draw_line(painter, title.translated(0, 18), state, 12, color)
         if job.state in (JobState.RUNNING, JobState.CANCELLING):
-            self._draw_bar(painter, QRectF(left, rect.bottom() - 4, right - left, 3), job.step / max(1, job.recipe.steps))
+            self._draw_bar(
+                painter, QRectF(left, rect.bottom() - 4, right - left, 3), job.step / max(1, job.recipe.steps)
+            )
         if not job.state.is_final:
             self._draw_icon(painter, cross_rect(rect), "close", "text" if hover else "text_faint", ratio)
 
@@ -70,7 +72,9 @@ class JobsDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, _index: QModelIndex | QPersistentModelIndex) -> QSize:
         return QSize(option.rect.width(), ROW_PX)
 
-    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
         job = index.data(JobListModel.JobRole)
         if job is None:
             return
@@ -86,7 +90,9 @@ class JobsDelegate(QStyledItemDelegate):
         self.paint_job(painter, rect, job, painter.device().devicePixelRatioF(), hover)
         painter.restore()
 
-    def editorEvent(self, event: QEvent, model: object, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> bool:
+    def editorEvent(
+        self, event: QEvent, model: object, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> bool:
         if event.type() == QEvent.Type.MouseButtonRelease and isinstance(event, QMouseEvent):
             job = index.data(JobListModel.JobRole)
             on_cross = cross_rect(option.rect).adjusted(-6, -6, 6, 6).contains(event.position().toPoint())

@@ -40,7 +40,9 @@ class MapView(QWidget):
     def frame(self) -> QRect:
         """Where the map lies."""
         size = fit_into(self._shape, self.size())
-        return QRect((self.width() - size.width()) // 2, (self.height() - size.height()) // 2, size.width(), size.height())
+        return QRect(
+            (self.width() - size.width()) // 2, (self.height() - size.height()) // 2, size.width(), size.height()
+        )
 
     # Qt overrides
     def paintEvent(self, _event: QPaintEvent) -> None:
@@ -61,7 +63,11 @@ class MapView(QWidget):
         painter.restore()
         if self._words:
             painter.setPen(tokens.color("text_muted"))
-            painter.drawText(frame.adjusted(6, 6, -6, -6), int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), self._words)
+            painter.drawText(
+                frame.adjusted(6, 6, -6, -6),
+                int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap),
+                self._words,
+            )
         painter.setPen(QPen(tokens.color("border_strong"), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(QRectF(frame).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)

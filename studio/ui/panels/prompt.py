@@ -22,7 +22,9 @@ class PromptPanel(QWidget):
         super().__init__(parent)
         self._draft, self._queue, self._tokens = draft, queue, tokens
         self.prompt = PromptEdit("promptEdit", self.tr("Prompt"), self.tr("What shall the picture show?"), 4)
-        self.negative = PromptEdit("negativePromptEdit", self.tr("Negative prompt"), self.tr("What shall it not show?"), 2)
+        self.negative = PromptEdit(
+            "negativePromptEdit", self.tr("Negative prompt"), self.tr("What shall it not show?"), 2
+        )
         self._counts = {"prompt": PlainLabel(look="faint"), "negative": PlainLabel(look="faint")}
         self._asked: dict[str, tuple[str, str]] = {}
         self.prompt_count = self._counts["prompt"]  # stands in the title of the dock
@@ -107,5 +109,7 @@ class PromptPanel(QWidget):
     def _show_jobs(self) -> None:
         running = self._queue.running
         cancelling = running is not None and running.state is JobState.CANCELLING
-        self.cancel.setEnabled((running is not None and not cancelling) or (running is None and bool(self._queue.waiting)))
+        self.cancel.setEnabled(
+            (running is not None and not cancelling) or (running is None and bool(self._queue.waiting))
+        )
         self.cancel.setText(self.tr("Cancelling …") if cancelling else self.tr("Cancel"))

@@ -109,7 +109,6 @@ class PromptEdit(QPlainTextEdit):
             self.insertPlainText(source.text())
 
 
-
 def units(text: str) -> int:
     """The length of a text in UTF-16 units, which is how Qt counts."""
     return len(text.encode("utf-16-le", "surrogatepass")) // 2

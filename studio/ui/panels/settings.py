@@ -22,7 +22,9 @@ _LABEL_PX = 68
 class SettingsPanel(QScrollArea):
     """Shows the draft's settings and wishes changes. Mutable state: none beyond the widgets."""
 
-    def __init__(self, draft: DraftModel, queue: JobQueue, models: tuple[str, ...], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, draft: DraftModel, queue: JobQueue, models: tuple[str, ...], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self._draft, self._models = draft, models
         self._make_fields()
@@ -54,7 +56,9 @@ class SettingsPanel(QScrollArea):
         self.count.setFixedWidth(72)
         self.exact = QCheckBox(self.tr("Exact"))
         self.exact.setObjectName("exactCheck")
-        plain_tooltip(self.exact, self.tr("32-bit floats everywhere: the same bits on every run, at the price of time."))
+        plain_tooltip(
+            self.exact, self.tr("32-bit floats everywhere: the same bits on every run, at the price of time.")
+        )
 
     def _body(self) -> QWidget:
         body = QWidget()

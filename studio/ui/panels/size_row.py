@@ -57,7 +57,9 @@ class SizeRow(QWidget):
         self.setFocusProxy(self.width_spin)
         self.width_spin.valueChanged.connect(self._on_edited)
         self.height_spin.valueChanged.connect(self._on_edited)
-        self.swap.clicked.connect(lambda: self.edited.emit(Size(width=self.height_spin.value(), height=self.width_spin.value())))
+        self.swap.clicked.connect(
+            lambda: self.edited.emit(Size(width=self.height_spin.value(), height=self.width_spin.value()))
+        )
 
     def show_size(self, size: Size) -> None:
         """Show a size without telling anybody."""
@@ -70,7 +72,9 @@ class SizeRow(QWidget):
         menu = QMenu(self)
         for group in PRESETS:
             for width, height in group:
-                shape = self.tr("square") if width == height else self.tr("upright") if width < height else self.tr("wide")
+                shape = (
+                    self.tr("square") if width == height else self.tr("upright") if width < height else self.tr("wide")
+                )
                 action = menu.addAction(f"{width} × {height}   {shape}")
                 action.triggered.connect(partial(self._on_preset, width, height))
             menu.addSeparator()

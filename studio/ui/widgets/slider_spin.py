@@ -63,7 +63,9 @@ class SliderSpin(QWidget):
 
     edited = Signal(float)
 
-    def __init__(self, spin: QSpinBox | QDoubleSpinBox, comfortable: tuple[float, float], parent: QWidget | None = None) -> None:
+    def __init__(
+        self, spin: QSpinBox | QDoubleSpinBox, comfortable: tuple[float, float], parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.spin = spin
         self._per_unit = 1 if isinstance(spin, QSpinBox) else round(1 / spin.singleStep())
