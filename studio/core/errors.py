@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 
 class StudioError(Exception):
     """Something the artist should read.
@@ -42,3 +44,15 @@ class BadInputImage(StudioError):
 
 class StorageProblem(StudioError):
     """A folder or disk refuses to keep something; the picture itself is still in memory."""
+
+
+def in_words(
+    error: BaseException,
+    headline: str = "Something in the studio went wrong",
+    hint: str = "Your work is kept; copy the details to report it.",
+) -> StudioError:
+    """The error itself if it is written for the artist; otherwise a sentence with the technical part as detail."""
+    if isinstance(error, StudioError):
+        return error
+    detail = "".join(traceback.format_exception(error))[-8000:]
+    return StudioError(f"{headline}: {type(error).__name__}.", hint, detail)

@@ -88,7 +88,7 @@ def load_settings(file: Path) -> tuple[Settings, str]:
     except FileNotFoundError:
         return Settings(), ""
     except (OSError, ValueError, RecursionError):
-        return Settings(), _set_aside(file)
+        return Settings(), set_aside(file, "settings file", "the defaults are in use")
     return Settings(
         {name: value for name, value in values.items() if name in BY_NAME and BY_NAME[name].accepts(value)}
     ), ""
@@ -105,10 +105,11 @@ def write_text_safely(file: Path, text: str) -> None:
     os.replace(part, file)
 
 
-def _set_aside(file: Path) -> str:
+def set_aside(file: Path, what: str, instead: str) -> str:
+    """Keep a damaged file as *.damaged. Returns the sentence that tells the artist."""
     kept = file.with_name(file.name + ".damaged")
     try:
         os.replace(file, kept)
     except OSError:
-        return "The settings could not be read; the defaults are in use."
-    return f"The settings were damaged; the defaults are in use and the old file is kept as {kept.name}."
+        return f"The {what} could not be read; {instead}."
+    return f"The {what} was damaged; {instead} and the old file is kept as {kept.name}."

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from studio.core.errors import StudioError
+from studio.core.errors import StudioError, in_words
 from studio.core.events import Cancelled, EngineEvent, Failed, Finished, Started, Stepped
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
@@ -105,7 +104,7 @@ class Runner:
         try:
             self._post(self._engine.prepare())
         except BaseException as error:  # whatever the libraries throw, the thread must live and the artist must know
-            self._post(Failed(job_id=0, error=as_studio_error(error)))
+            self._post(Failed(job_id=0, error=_in_words(error)))
 
     def run_one(self, job_id: int, recipe: Recipe) -> None:
         """Render, save, tell - in this order. Every way out posts exactly one final event."""
@@ -118,7 +117,7 @@ class Runner:
             self._post(Cancelled(job_id=job_id))
         except BaseException as error:  # also SystemExit and MemoryError out of foreign code: the queue goes on
             pixels, made_with = (rendered.pixels, rendered.made_with) if rendered else (None, None)
-            self._post(Failed(job_id=job_id, error=as_studio_error(error), unsaved=pixels, made_with=made_with))
+            self._post(Failed(job_id=job_id, error=_in_words(error), unsaved=pixels, made_with=made_with))
             error.__traceback__ = None  # its frames hold tensors
         else:
             self._post(Finished(job_id=job_id, picture=picture, reused=rendered.reused))
@@ -140,13 +139,5 @@ class Runner:
         return True
 
 
-def as_studio_error(error: BaseException) -> StudioError:
-    """The error itself if it is written for the artist; otherwise a sentence with the technical part as detail."""
-    if isinstance(error, StudioError):
-        return error
-    detail = "".join(traceback.format_exception(error))[-8000:]
-    return StudioError(
-        f"The picture could not be made: {type(error).__name__}.",
-        "The queue goes on; copy the details to report it.",
-        detail,
-    )
+def _in_words(error: BaseException) -> StudioError:
+    return in_words(error, "The picture could not be made", "The queue goes on; copy the details to report it.")

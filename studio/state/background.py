@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from studio.core.errors import StudioError
+from studio.core.errors import StudioError, in_words
 
 T = TypeVar("T")
 CLOSE_SECONDS = 5.0
@@ -164,15 +163,3 @@ class Background(QObject):
         except RuntimeError:  # the Qt side is gone: the program ends, nobody is left to hear
             with self._lock:
                 self._closing = True
-
-
-def in_words(error: BaseException) -> StudioError:
-    """The error itself if it is written for the artist; otherwise a sentence with the technical part as detail."""
-    if isinstance(error, StudioError):
-        return error
-    detail = "".join(traceback.format_exception(error))[-8000:]
-    return StudioError(
-        f"Something in the studio went wrong: {type(error).__name__}.",
-        "Your work is kept; copy the details to report it.",
-        detail,
-    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from studio.core.draft import Draft
 from studio.core.errors import StorageProblem, StudioError
 from studio.core.recipe_text import TEXT_MAX, draft_from_text, draft_to_text
-from studio.core.settings import write_text_safely
+from studio.core.settings import set_aside, write_text_safely
 from studio.state.background import Background
 from studio.state.draft_model import DraftModel
 
@@ -78,13 +77,4 @@ def load_draft(file: Path) -> tuple[Draft, str]:
     except FileNotFoundError:
         return Draft(), ""
     except (OSError, ValueError, StudioError):
-        return Draft(), _set_aside(file)
-
-
-def _set_aside(file: Path) -> str:
-    kept = file.with_name(file.name + ".damaged")
-    try:
-        os.replace(file, kept)
-    except OSError:
-        return "The last draft could not be read; the panels start empty."
-    return f"The last draft was damaged; the panels start empty and the old file is kept as {kept.name}."
+        return Draft(), set_aside(file, "last draft", "the panels start empty")

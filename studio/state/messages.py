@@ -15,8 +15,7 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.core.errors import StudioError
-from studio.state.background import in_words
+from studio.core.errors import StudioError, in_words
 
 Level = Literal["info", "warning", "error"]
 HISTORY = 200
