@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -41,6 +42,9 @@ def _guarded(command: Command, arguments: argparse.Namespace) -> int:
     except StudioError as error:
         print(str(error), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever read us (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 1
