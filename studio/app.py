@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
 from studio.core.errors import StorageProblem
@@ -73,6 +73,8 @@ class Studio:
         self.store.close()
         self._garbage.close()
         self.state.messages.remove_hooks()
+        self.window.deleteLater()
+        QCoreApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
 
 
 def build(data: Path, engine: Engine | None = None) -> Studio:

@@ -19,10 +19,10 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from studio.mini import config, export
 from studio.mini.controlnet import ControlNetStage, warm_hint
-from studio.mini.data import HELD_OUT, LatentStore
+from studio.mini.data import HELD_OUT, LatentStore, hints
 from studio.mini.scorer import ScorerStage, held_out_accuracy, save_scorer
 from studio.mini.sheet import draw_sheet
-from studio.mini.t2i_adapter import AdapterStage
+from studio.mini.t2i_adapter import AdapterStage, warm_adapter
 from studio.mini.text_encoder import TextStage, reading_accuracy
 from studio.mini.text_to_image import DiffusionBatches, UnetStage, fill_store
 from studio.mini.tokenizer import sample_captions, train_tokenizer
@@ -178,8 +178,9 @@ def train_decoder(shop: Workshop, budget: Budget) -> None:
 def train_t2i_adapter(shop: Workshop, budget: Budget) -> None:
     """Stage 4a."""
     torch.manual_seed(shop.seed)
-    adapter: T2IAdapter = config.make_t2i_adapter(shop.arch)
-    stage = AdapterStage(adapter, shop.unet(), shop.batches(), batch=shop.batch)
+    batches = shop.batches()
+    adapter: T2IAdapter = warm_adapter(config.make_t2i_adapter(shop.arch), hints(batches.store.outlines[:16]))
+    stage = AdapterStage(adapter, shop.unet(), batches, batch=shop.batch)
     Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=0.5, ema=0.998), shop.seed).run()
     shop.keep("t2i_adapter", adapter)
 
@@ -188,8 +189,10 @@ def train_controlnet(shop: Workshop, budget: Budget) -> None:
     """Stage 4b."""
     torch.manual_seed(shop.seed)
     unet = shop.unet()
-    controlnet: ControlNetModel = warm_hint(config.make_controlnet(unet, shop.arch))
-    stage = ControlNetStage(controlnet, unet, shop.batches(), batch=shop.batch)
+    batches = shop.batches()
+    hint_maps = hints(batches.store.outlines[:16])
+    controlnet: ControlNetModel = warm_hint(config.make_controlnet(unet, shop.arch), hint_maps)
+    stage = ControlNetStage(controlnet, unet, batches, batch=shop.batch)
     Trainer(stage, shop.state, budget, Rates(rate=8e-4, flat=0.5, ema=0.998), shop.seed).run()
     shop.keep("controlnet", controlnet)
 

@@ -6,12 +6,24 @@ Objective: the UNet's own v-loss, given the scene's outline, at uniform timestep
 from __future__ import annotations
 
 import numpy as np
+import torch
 from diffusers import T2IAdapter, UNet2DConditionModel
 from torch import Tensor, nn
 
-from studio.mini.controlnet import CAPTION_DROPOUT, PROGRESS, sketches
+from studio.mini.controlnet import CAPTION_DROPOUT, PROGRESS, scale_to_unit, sketches
 from studio.mini.text_to_image import DiffusionBatches
 from studio.mini.training import Figures, freeze
+
+
+@torch.no_grad()
+def warm_adapter(adapter: T2IAdapter, maps: Tensor) -> T2IAdapter:
+    """Scales the first convolution to unit spread on outlines `maps` (batch, 3, px, px); returns its argument.
+
+    Its 3072 inputs are nearly all black: with default weights the features are too faint to teach anything.
+    """
+    network = adapter.adapter
+    scale_to_unit(network.conv_in, network.unshuffle(maps))
+    return adapter
 
 
 class AdapterStage:

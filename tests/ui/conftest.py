@@ -39,8 +39,6 @@ def make_studio(qtbot: QtBot, data: Path) -> Iterator[MakeStudio]:
     yield make
     for studio in made:
         studio.close()
-        studio.draft.undo_stack.clear()  # Python's commands and Qt's stack must not wait for the garbage collector together
-        studio.window.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
