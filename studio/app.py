@@ -107,8 +107,9 @@ def build(data: Path, engine: Engine | None = None) -> Studio:
     window = MainWindow(state)
     garbage = GarbageOnUiThread()
     garbage.hold()
-    queue.engine_ready.connect(lambda _: (garbage.freeze(), garbage.start()))
-    queue.engine_failed.connect(lambda _: garbage.start())
+    queue.engine_ready.connect(lambda _: garbage.freeze())
+    for loaded in (queue.engine_ready, queue.engine_failed):
+        loaded.connect(lambda _: garbage.start())
     studio = Studio(
         window=window,
         queue=queue,

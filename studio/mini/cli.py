@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def add_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(subparsers: Any) -> None:  # Any: argparse keeps the type of its sub-parsers private
     """Adds `mini` and its sub-commands; the heavy imports happen when one of them runs."""
     mini = subparsers.add_parser("mini", help="train, measure and export the model that ships with the studio")
     mini.set_defaults(command=lambda arguments: int(arguments.run(arguments)))
