@@ -39,9 +39,11 @@ _ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "PYTORCH_ENABLE_MPS_FALLBACK": "1",  # a few operations are missing on Apple GPUs
-    # OpenMP's threads spin while they wait for each other, and so starve the window and, when anything else runs, one
-    # another: 6 steps of Mini on 2 busy cores took 6-22 s spinning, 1-4 s sleeping, 1-4 s with a single thread.
+    # OpenMP's threads wait for each other some 50 us with open eyes, then sleep. Always spinning starves the window and,
+    # when anything else runs, one another (6 steps of Mini on 2 busy cores: 6-22 s, else 1-4 s); sleeping at once makes
+    # a UNet call of Mini take 114 ms on 2 free cores instead of 40.
     "OMP_WAIT_POLICY": "passive",
+    "GOMP_SPINCOUNT": "20000",
 }
 _RTLD_NOW = 2
 _NATIVE = ("libtorch_global_deps.so", "libc10.so", "libtorch_cpu.so", "libtorch_cuda.so")

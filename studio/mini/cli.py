@@ -23,7 +23,7 @@ def add_mini_commands(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--stage", default="all", help="all, or stages separated by commas, in the order of training")
     train.add_argument("--minutes", type=float, default=None, help="time of each stage; its own default otherwise")
     train.add_argument("--steps", type=int, default=0, help="number of steps instead of minutes")
-    train.add_argument("--batch", type=int, default=32, help="pictures per step (32; 512 and more on a GPU)")
+    train.add_argument("--batch", type=int, default=16, help="pictures per step (16; 512 and more on a GPU)")
     train.add_argument("--scenes", type=int, default=12000, help="scenes to encode for the UNet")
     train.add_argument("--seed", type=int, default=0)
     train.set_defaults(run=_train)

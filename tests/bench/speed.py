@@ -68,11 +68,12 @@ class Stock:
     """The stock pipelines over one model folder."""
 
     def __init__(self, folder: Path, config: dict[str, object]) -> None:
-        plain = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, local_files_only=True)
+        wanted = {"local_files_only": True, "dtype": torch.float32}
+        plain = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, **wanted)
         plain.set_progress_bar_config(disable=True)
         plain.scheduler = make_scheduler(config, "dpmpp_2m", Spacing.NORMAL)
         self.plain = plain
-        controlnet = ControlNetModel.from_pretrained(folder / "controlnet", local_files_only=True)
+        controlnet = ControlNetModel.from_pretrained(folder / "controlnet", **wanted)
         parts = {**plain.components, "controlnet": controlnet}
         self.control = StableDiffusionControlNetPipeline(**parts, requires_safety_checker=False)
         self.control.set_progress_bar_config(disable=True)
