@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 def add_commands(subparsers: Any) -> None:  # Any: argparse keeps the type of its sub-parsers private
     """Adds `mini` and its sub-commands; the heavy imports happen when one of them runs."""
     mini = subparsers.add_parser("mini", help="train, measure and export the model that ships with the studio")
-    mini.set_defaults(command=lambda arguments: int(arguments.run(arguments)))
+    mini.set_defaults(command=_run)
     add_mini_commands(mini)
 
 
@@ -43,13 +44,18 @@ def add_mini_commands(parser: argparse.ArgumentParser) -> None:
         command.add_argument("--device", default="auto", help="auto, cuda or cpu")
 
 
+def _run(arguments: argparse.Namespace) -> int:
+    # Before torch comes in: its threads wait for each other briefly awake, then asleep (studio/engine/libraries.py).
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+    return int(arguments.run(arguments))
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs one `mini` command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="mini", description="Studio Mini, the model that ships with the studio")
     add_mini_commands(parser)
     arguments = parser.parse_args(argv)
-    result: int = arguments.run(arguments)
-    return result
+    return _run(arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
