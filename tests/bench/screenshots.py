@@ -133,7 +133,6 @@ class Shot:
     def close(self) -> None:
         self.engine.go = True
         self.studio.close()
-        self.window.deleteLater()
         self.wait(seconds=0.05)
         shutil.rmtree(self.folder, ignore_errors=True)
 
