@@ -92,7 +92,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
 def _sheet(arguments: argparse.Namespace) -> int:
     from studio.mini.sheet import draw_sheet
 
-    print(draw_sheet(_folders(arguments)[1], arguments.out, arguments.seed))
+    print(draw_sheet(_folders(arguments)[1], arguments.out, seed=arguments.seed))
     return 0
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from studio.mini.drawings import Drawing, Scene, caption, random_scene, render
+from studio.mini.drawings import COLOURS, KINDS, Drawing, Scene, caption, random_scene, render
 
 HELD_OUT = 10_000_000
 """Scenes from this number on are for evaluation only."""
@@ -106,9 +106,22 @@ def cell_weights(drawing: Drawing, cells: int, heavy: float = 3.0) -> npt.NDArra
     return weights
 
 
+def semantics(scene: Scene, drawing: Drawing, cells: int, least: float = 0.3) -> npt.NDArray[np.uint8]:
+    """(2, cells, cells): which kind (index + 1) and colour (index + 1) covers a cell by at least a third, 0 for none."""
+    names = np.zeros((2, cells, cells), np.uint8)
+    best = np.full((cells, cells), least, np.float32)
+    for i, thing in enumerate(scene.things):
+        owned = (drawing.objects == i + 1).astype(np.float32)
+        share = cv2.resize(owned, (cells, cells), interpolation=cv2.INTER_AREA)
+        names[:, share > best] = np.array([[KINDS.index(thing.kind) + 1], [COLOURS.index(thing.colour) + 1]])
+        best = np.maximum(best, share)
+    return names
+
+
 class LatentStore:
     """Encoded scenes in a folder: latents float16 (n, channels, cells, cells), cell weights float16 (n, cells, cells),
-    thumbnails uint8 (n, 64, 64, 3) for the scorer and outlines uint8 (n, px, px) for the control networks.
+    semantics uint8 (n, 2, cells / 2, cells / 2), thumbnails uint8 (n, 64, 64, 3) for the scorer and outlines uint8
+    (n, px, px) for the control networks.
 
     Rows are filled in order and counted in `done`, so that encoding can be killed and resumed. Row n holds
     `scene_number(n, level(n))`; levels lie in blocks, simplest first.
@@ -119,6 +132,7 @@ class LatentStore:
         self.sizes, self.folder, self.total = sizes, folder, sum(sizes)
         self.latents = _memmap(folder / "latents.npy", (self.total, channels, cells, cells))
         self.weights = _memmap(folder / "weights.npy", (self.total, cells, cells))
+        self.semantics = _memmap(folder / "semantics.npy", (self.total, 2, cells // 2, cells // 2), np.uint8)
         self.thumbnails = _memmap(folder / "thumbnails.npy", (self.total, THUMBNAIL_PX, THUMBNAIL_PX, 3), np.uint8)
         self.outlines = _memmap(folder / "outlines.npy", (self.total, image_px, image_px), np.uint8)
         self._scenes: dict[int, Scene] = {}
@@ -133,6 +147,7 @@ class LatentStore:
         """Flushes the arrays and notes that the first `rows` rows are filled."""
         self.latents.flush()
         self.weights.flush()
+        self.semantics.flush()
         self.thumbnails.flush()
         self.outlines.flush()
         (self.folder / "done").write_text(str(rows))

@@ -28,23 +28,31 @@ def load_pipeline(folder: Path, device: str = "cpu") -> StableDiffusionPipeline:
 
 
 def draw(
-    pipe: StableDiffusionPipeline, prompts: Sequence[str], seed: int, steps: int = STEPS, batch: int = 8
+    pipe: StableDiffusionPipeline,
+    prompts: Sequence[str],
+    seed: int,
+    steps: int = STEPS,
+    batch: int = 8,
+    px: int | None = None,
 ) -> list[np.ndarray]:
-    """uint8 (px, px, 3) pictures of the prompts, seeds `seed`, `seed` + 1, ..."""
+    """uint8 (px, px, 3) pictures of the prompts, seeds `seed`, `seed` + 1, ...; `px` None is the model's own size."""
     pictures: list[np.ndarray] = []
     for start in range(0, len(prompts), batch):
         part = list(prompts[start : start + batch])
         generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(part))]
-        result = pipe(part, num_inference_steps=steps, guidance_scale=GUIDANCE, generator=generators, output_type="np")
+        result = pipe(
+            part, height=px, width=px, num_inference_steps=steps, guidance_scale=GUIDANCE, generator=generators,
+            output_type="np",
+        )  # fmt: skip
         pictures += [np.round(picture * 255).astype(np.uint8) for picture in result.images]
     return pictures
 
 
-def draw_sheet(model: Path, file: Path, seed: int = 1, columns: int = 6) -> Path:
+def draw_sheet(model: Path, file: Path, px: int | None = None, seed: int = 1, columns: int = 6) -> Path:
     """Draws every fixed prompt, English above Chinese, and writes the sheet; returns `file`."""
     pipe = load_pipeline(model)
-    english = draw(pipe, [pair[0] for pair in FIXED_PROMPTS], seed)
-    chinese = draw(pipe, [pair[1] for pair in FIXED_PROMPTS], seed)
+    english = draw(pipe, [pair[0] for pair in FIXED_PROMPTS], seed, px=px)
+    chinese = draw(pipe, [pair[1] for pair in FIXED_PROMPTS], seed, px=px)
     rows: list[tuple[np.ndarray, str]] = []
     for start in range(0, len(FIXED_PROMPTS), columns):
         part = range(start, min(start + columns, len(FIXED_PROMPTS)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -49,6 +49,7 @@ class Workshop:
     scenes: tuple[int, int, int] = (4000, 4000, 4000)
     batch: int = 32
     seed: int = 0
+    suffix: str = ""
 
     def vae(self) -> AutoencoderKL:
         """The kept VAE, frozen."""
@@ -70,10 +71,16 @@ class Workshop:
         """The noise schedule of training and sampling."""
         return config.make_scheduler()
 
+    def small(self) -> Workshop:
+        """The same workshop at half the side: a quarter of the work for a picture's layout, words and colours."""
+        return replace(self, arch=replace(self.arch, image_px=self.arch.image_px // 2), suffix="_small")
+
     def store(self) -> LatentStore:
         """The encoded scenes."""
         arch = self.arch
-        return LatentStore(self.state / "latents", self.scenes, arch.latent_channels, arch.latent_px, arch.image_px)
+        return LatentStore(
+            self.state / f"latents{self.suffix}", self.scenes, arch.latent_channels, arch.latent_px, arch.image_px
+        )
 
     def batches(self) -> DiffusionBatches:
         """Noised batches of the encoded scenes."""
@@ -148,18 +155,34 @@ def export_missing(shop: Workshop) -> None:
 
 
 def train_unet(shop: Workshop, budget: Budget) -> None:
-    """Stage 3. Every save also exports and draws a sheet, so that a long run can be used and watched."""
+    """Stage 3. Every save also exports and draws a sheet, so that a long run can be used and watched.
+
+    Starts from the UNet that is kept, if there is one: the small pictures' UNet, or that of an earlier run.
+    """
     torch.manual_seed(shop.seed)
     unet = config.make_unet(shop.arch)
-    stage = UnetStage(unet, shop.batches(), batch=shop.batch)
-    trainer = Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=0.6, ema=0.999), shop.seed)
+    if (shop.state / "unet" / "config.json").exists():
+        unet.load_state_dict(shop.unet().state_dict())
+    stage = UnetStage(unet, shop.batches(), batch=shop.batch, name=f"unet{shop.suffix}")
+    flat = 0.85 if shop.suffix else 0.6
+    trainer = Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=flat, ema=0.999), shop.seed)
 
     def watch(step: int) -> None:
         shop.keep("unet", unet)
-        draw_sheet(shop.output, shop.state / "sheets" / f"unet-{step:07d}.png", seed=1)
+        draw_sheet(shop.output, shop.state / "sheets" / f"{stage.name}-{step:07d}.png", shop.arch.image_px, seed=1)
 
-    trainer.run(save_every=420.0, watch=watch)
+    trainer.run(save_every=300.0, watch=watch)
     shop.keep("unet", unet)
+
+
+def train_unet_small(shop: Workshop, budget: Budget) -> None:
+    """Stage 3a: the same on pictures of half the side."""
+    train_unet(shop.small(), budget)
+
+
+def train_latents_small(shop: Workshop, budget: Budget) -> None:
+    """Encodes the small pictures."""
+    train_latents(shop.small(), budget)
 
 
 def train_decoder(shop: Workshop, budget: Budget) -> None:
@@ -226,6 +249,8 @@ def export_kept(shop: Workshop) -> None:
 TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
     "vae": train_vae,
     "text": train_text,
+    "latents_small": train_latents_small,
+    "unet_small": train_unet_small,
     "latents": train_latents,
     "unet": train_unet,
     "decoder": train_decoder,
@@ -234,7 +259,7 @@ TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
     "scorer": train_scorer,
 }
 MINUTES = {
-    "vae": 20.0, "text": 2.0, "latents": 0.0, "unet": 65.0, "decoder": 8.0, "t2i_adapter": 8.0, "controlnet": 15.0,
-    "scorer": 5.0,
+    "vae": 20.0, "text": 9.0, "latents_small": 0.0, "unet_small": 60.0, "latents": 0.0, "unet": 65.0, "decoder": 8.0,
+    "t2i_adapter": 8.0, "controlnet": 15.0, "scorer": 5.0,
 }  # fmt: skip
 """Minutes of each stage on two cores when nothing else is asked for: a first version. See the card for more."""

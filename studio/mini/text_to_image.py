@@ -16,11 +16,12 @@ import numpy.typing as npt
 import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from torch import Tensor, nn
+from torch.nn import functional as F
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from studio.mini.config import Architecture, Compute
-from studio.mini.data import LatentStore, cell_weights, thumbnail, to_unit
-from studio.mini.drawings import render
+from studio.mini.data import LatentStore, cell_weights, semantics, thumbnail, to_unit
+from studio.mini.drawings import COLOURS, KINDS, render
 from studio.mini.text_encoder import text_states
 from studio.mini.training import Figures, tensor_noise
 from studio.mini.vae import linear_codes
@@ -37,6 +38,10 @@ def fill_store(store: LatentStore, vae: AutoencoderKL, arch: Architecture, compu
         with compute.precision():
             codes = linear_codes(vae, images)
         store.latents[row : rows.stop] = codes.float().cpu().numpy()
+        half = arch.latent_px // 2
+        store.semantics[row : rows.stop] = np.stack(
+            [semantics(store.scene(n), drawing, half) for n, drawing in zip(rows, drawings, strict=True)]
+        )
         store.weights[row : rows.stop] = np.stack([cell_weights(drawing, arch.latent_px) for drawing in drawings])
         store.thumbnails[row : rows.stop] = np.stack([thumbnail(drawing.image) for drawing in drawings])
         store.outlines[row : rows.stop] = np.stack([drawing.outline for drawing in drawings])
@@ -117,18 +122,57 @@ class DiffusionBatches:
         return Batch(rows, noisy, target, timesteps, states, weights)
 
 
+class Taught(nn.Module):
+    """A UNet and a linear head that names, from the first up block's features, what will stand in each cell.
+
+    The idea of representation alignment (Yu et al. 2025, REPA) with a better teacher than any network: the renderer
+    itself, which knows every cell's kind and colour. The head is thrown away.
+    """
+
+    def __init__(self, unet: UNet2DConditionModel) -> None:
+        super().__init__()
+        self.unet = unet
+        self.head = nn.Conv2d(unet.config.block_out_channels[-1], len(KINDS) + len(COLOURS) + 2, 1)
+        self._features: Tensor | None = None
+        unet.up_blocks[0].register_forward_hook(self._listen)
+
+    def _listen(self, block: nn.Module, inputs: object, output: Tensor) -> None:
+        self._features = output
+
+    def forward(self, noisy: Tensor, timesteps: Tensor, states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Predicted v (as `noisy`), logits of kinds and of colours (batch, classes, cells / 2, cells / 2)."""
+        predicted = self.unet(noisy, timesteps, states).sample
+        assert self._features is not None
+        kinds, colours = self.head(self._features).split((len(KINDS) + 1, len(COLOURS) + 1), dim=1)
+        self._features = None
+        return predicted, kinds, colours
+
+
 class UnetStage:
     """Trains the UNet; text tower and VAE are frozen."""
 
-    name = "unet"
-
-    def __init__(self, unet: UNet2DConditionModel, batches: DiffusionBatches, batch: int = 32) -> None:
-        self.batches, self.batch = batches, batch
-        self.network: nn.Module = unet.to(batches.compute.device).train()
+    def __init__(
+        self, unet: UNet2DConditionModel, batches: DiffusionBatches, batch: int = 32, name: str = "unet"
+    ) -> None:
+        self.name, self.batches, self.batch = name, batches, batch
+        self.network: nn.Module = Taught(unet).to(batches.compute.device).train()
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
-        """Algorithm 1 of DDPM on one batch."""
+        """Algorithm 1 of DDPM on one batch, and a fifth of the naming losses."""
         batch = self.batches.draw(rng, self.batch, progress, dropout=0.1)
         with self.batches.compute.precision():
-            predicted = self.network(batch.noisy, batch.timesteps, batch.states).sample
-        return batch.loss(predicted)
+            predicted, kinds, colours = self.network(batch.noisy, batch.timesteps, batch.states)
+        names = torch.from_numpy(self.batches.store.semantics[batch.rows].astype(np.int64)).to(predicted.device)
+        loss, figures = batch.loss(predicted)
+        kind, kind_right = naming_loss(kinds.float(), names[:, 0])
+        colour, colour_right = naming_loss(colours.float(), names[:, 1])
+        return loss + 0.2 * (kind + colour), figures | {"kind": kind_right, "colour": colour_right}
+
+
+def naming_loss(logits: Tensor, wanted: Tensor) -> tuple[Tensor, float]:
+    """Cross-entropy over cells, three times as heavy where a thing stands; and the share of those named rightly."""
+    things = (wanted > 0).float()
+    weights = 1.0 + 2.0 * things
+    loss = (weights * F.cross_entropy(logits, wanted, reduction="none")).sum() / weights.sum()
+    right = (logits.detach().argmax(1) == wanted).float() * things
+    return loss, float(right.sum() / things.sum().clamp_min(1.0))

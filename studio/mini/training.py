@@ -112,7 +112,11 @@ class Trainer:
         self.restore()
         saved = time.monotonic()
         window: list[Figures] = []
-        while self.budget.progress(self.step, self.seconds) < 1.0:
+        annealing = self.budget.progress(self.step, self.seconds) >= self.rates.flat
+        while (progress := self.budget.progress(self.step, self.seconds)) < 1.0:
+            if not annealing and progress >= self.rates.flat:
+                self.save(self.file.with_name(f"{self.stage.name}-flat.pt"))
+                annealing = True
             window.append(self._one_step())
             if self.step % log_every == 0:
                 self._report(window)
@@ -159,8 +163,12 @@ class Trainer:
         rate = self.step / max(self.seconds, 1e-9)
         print(f"{self.stage.name} {part:6.1%} step {self.step} {rate:.2f}/s {text}", file=sys.stderr, flush=True)
 
-    def save(self) -> None:
-        """Writes weights, average, optimiser and clock; a kill at any moment leaves the old or the new file."""
+    def save(self, file: Path | None = None) -> None:
+        """Writes weights, average, optimiser and clock; a kill at any moment leaves the old or the new file.
+
+        What stood before the annealing is kept as `<stage name>-flat.pt`: renamed over the checkpoint, it lets a run
+        with a larger budget go on as if it had never been annealed (Hu et al. 2024, warm-up, stable, decay).
+        """
         state = {
             "network": self.stage.network.state_dict(),
             "average": self.average.shadow,
@@ -168,7 +176,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
         }
-        save_atomically(state, self.file)
+        save_atomically(state, file or self.file)
 
     def restore(self) -> bool:
         """Loads the checkpoint if there is one and says whether there was."""
