@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from studio.core.choices import Spacing
 from studio.core.errors import BadRecipe
-from studio.core.recipe import DEFAULT_SIZE, MINI, SEED_MAX, ControlUse, ModelRef, Recipe, Size
+from studio.core.recipe import DEFAULT_SIZE, MINI, SEED_MAX, ControlUse, ModelRef, PluginUse, Recipe, Size
 
 COUNT_MAX = 64
 
@@ -21,8 +21,20 @@ class ControlLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PluginLayer:
+    """A plugin's part in the panel: a `PluginUse` that may be switched off without being forgotten."""
+
+    use: PluginUse
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What the panels say now. `seed` None means: a new one at each press of Generate."""
+    """What the panels say now. `seed` None means: a new one at each press of Generate.
+
+    `raw_prompt` is set only where `prompt` is what prompt tools made of it for a picture that was restored; editing
+    the prompt clears it.
+    """
 
     prompt: str = ""
     negative_prompt: str = ""
@@ -36,6 +48,8 @@ class Draft:
     controls: tuple[ControlLayer, ...] = ()
     exact: bool = False
     count: int = 1
+    plugins: tuple[PluginLayer, ...] = ()
+    raw_prompt: str = ""
 
 
 def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
@@ -58,6 +72,8 @@ def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
         model=draft.model,
         controls=tuple(layer.use for layer in draft.controls if layer.enabled),
         exact=draft.exact,
+        plugins=tuple(layer.use for layer in draft.plugins if layer.enabled),
+        raw_prompt=draft.raw_prompt,
     )
     return tuple(replace(recipe, seed=(first + i) % (SEED_MAX + 1)) for i in range(draft.count))
 
@@ -76,4 +92,6 @@ def draft_of(recipe: Recipe) -> Draft:
         model=recipe.model,
         controls=tuple(ControlLayer(use=use) for use in recipe.controls),
         exact=recipe.exact,
+        plugins=tuple(PluginLayer(use=use) for use in recipe.plugins),
+        raw_prompt=recipe.raw_prompt,
     )

@@ -42,6 +42,10 @@ class BadInputImage(StudioError):
     """A dropped, pasted or opened picture cannot be used."""
 
 
+class PluginProblem(StudioError):
+    """A plugin is missing, not allowed, or did something wrong; the sentence names it."""
+
+
 class StorageProblem(StudioError):
     """A folder or disk refuses to keep something; the picture itself is still in memory."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
 RESOURCES = PROJECT / "resources"
+SHIPPED_PLUGINS = PROJECT / "plugins"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,18 @@ class Folders:
     @property
     def models(self) -> Path:
         return self.root / "models"
+
+    @property
+    def plugins(self) -> Path:
+        return self.root / "plugins"
+
+    @property
+    def consents(self) -> Path:
+        return self.root / "plugin-consents.json"
+
+    @property
+    def loras(self) -> Path:
+        return self.root / "models" / "loras"
 
     @property
     def settings(self) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.errors import BadRecipe
+from studio.core.plugins import Value
 from studio.core.schedulers import SCHEDULERS
 
 SEED_MAX = 2**32 - 1
@@ -16,6 +18,7 @@ SIDE_MIN, SIDE_MAX, SIDE_STEP = 64, 2048, 8
 WEIGHT_MAX = 4.0
 PROMPT_MAX = 20_000
 CONTROLS_MAX = 8
+PLUGINS_MAX = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,14 +51,48 @@ class ImageRef:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileRef:
+    """A file of the artist's (a LoRA, a word list) by its name and SHA-256, never by path: recipes travel."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginRef:
+    """Which plugin: its id, and the version and code digest that the picture was made with ("" if not known yet)."""
+
+    id: str
+    version: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginUse:
+    """One part of a plugin at work on a picture, and all that was asked of it. Order in the recipe is order of work.
+
+    `type` is a `PartType`'s value, `part` the name of the part within the plugin; `values`, `images` and `files` are
+    sorted by parameter name, each name at most once.
+    """
+
+    plugin: PluginRef
+    type: str
+    part: str
+    values: tuple[tuple[str, Value], ...] = ()
+    images: tuple[tuple[str, ImageRef], ...] = ()
+    files: tuple[tuple[str, FileRef], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlUse:
     """One control layer: which picture steers, as what, how strongly and during which part of the steps.
 
     `weight` scales the ControlNet's residuals (0 ... 4, 1 is as trained); `start` and `end` are fractions of the
     steps (0 <= start <= end <= 1). `low` and `high` are the Canny thresholds (0 ... 255), unused by other kinds.
+    A kind that is not a `ControlKind` comes from a plugin ("t2i-sketch"), which is then named.
     """
 
-    kind: ControlKind
+    kind: ControlKind | str
     image: ImageRef
     weight: float = 1.0
     start: float = 0.0
@@ -64,6 +101,7 @@ class ControlUse:
     invert: bool = False
     low: int = 100
     high: int = 200
+    plugin: PluginRef | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +110,8 @@ class Recipe:
 
     `seed` 0 ... 2**32-1; `steps` 1 ... 1000; `scheduler` is an id of `studio.core.schedulers`; `guidance_scale` is
     w of classifier-free guidance as diffusers counts it (1 = none; Ho & Salimans 2022 write 1 + w); `exact` asks for
-    32-bit floats, which give the same bits on every run of one machine.
+    32-bit floats, which give the same bits on every run of one machine. `raw_prompt` is what the artist typed where
+    prompt tools (wildcards) made `prompt` of it, and "" otherwise; where it is set, prompt tools do not run again.
     """
 
     prompt: str
@@ -86,6 +125,8 @@ class Recipe:
     model: ModelRef = MINI
     controls: tuple[ControlUse, ...] = ()
     exact: bool = False
+    plugins: tuple[PluginUse, ...] = ()
+    raw_prompt: str = ""
 
     def __post_init__(self) -> None:
         check_recipe(self)
@@ -95,6 +136,7 @@ def check_recipe(recipe: Recipe) -> None:
     """Raise `BadRecipe` with one clear sentence at the first value out of its range."""
     _check_text("prompt", recipe.prompt)
     _check_text("negative prompt", recipe.negative_prompt)
+    _check_text("raw prompt", recipe.raw_prompt)
     _check_int("seed", recipe.seed, 0, SEED_MAX)
     _check_int("number of steps", recipe.steps, 1, STEPS_MAX)
     _check_number("guidance scale", recipe.guidance_scale, 0.0, GUIDANCE_MAX)
@@ -108,6 +150,10 @@ def check_recipe(recipe: Recipe) -> None:
         )
     for use in recipe.controls:
         _check_control(use)
+    if len(recipe.plugins) > PLUGINS_MAX:
+        raise BadRecipe(f"{len(recipe.plugins)} plugin layers are too many.", f"At most {PLUGINS_MAX} work together.")
+    for plugin_use in recipe.plugins:
+        _check_plugin_use(plugin_use)
 
 
 def _check_text(what: str, text: str) -> None:
@@ -135,6 +181,8 @@ def _check_size(size: Size) -> None:
 
 
 def _check_scheduler(scheduler: str, spacing: Spacing) -> None:
+    if isinstance(scheduler, str) and _PLUGIN_SCHEDULER.fullmatch(scheduler):
+        return  # a plugin's; whether it is there is asked when the picture is made
     info = SCHEDULERS.get(scheduler)
     if info is None:
         raise BadRecipe(f"There is no scheduler named {scheduler!r}.", "See the list of schedulers.")
@@ -153,6 +201,59 @@ def _check_control(use: ControlUse) -> None:
         raise BadRecipe(
             f"A control layer starts at {use.start:g} but ends at {use.end:g}.", "Let it end after it starts."
         )
-    digest = use.image.digest
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
-        raise BadRecipe("A control layer names its picture by something that is not a SHA-256.")
+    _check_digest("A control layer names its picture", use.image.digest)
+    if isinstance(use.kind, ControlKind):
+        return
+    if not isinstance(use.kind, str) or not _KIND.fullmatch(use.kind):
+        raise BadRecipe(f"{use.kind!r} is not a kind of control layer.")
+    if use.plugin is None:
+        raise BadRecipe(f"“{use.kind}” is not a kind of control layer that comes with the studio, and names no plugin.")
+    _check_plugin(use.plugin)
+
+
+_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_PLUGIN_SCHEDULER = re.compile(r"[a-z][a-z0-9_]{0,47}:[a-z0-9_]{1,48}")
+
+
+def _check_plugin_use(use: PluginUse) -> None:
+    _check_plugin(use.plugin)
+    what = f"“{use.plugin.id}”"
+    if not (isinstance(use.type, str) and _NAME.fullmatch(use.type)):
+        raise BadRecipe(f"The plugin layer {what} is of an unknown type.")
+    if not (isinstance(use.part, str) and _NAME.fullmatch(use.part)):
+        raise BadRecipe(f"The plugin layer {what} names its part by {use.part!r}.")
+    for pairs in (use.values, use.images, use.files):
+        names = [name for name, _ in pairs]
+        if names != sorted(set(names)) or not all(_NAME.fullmatch(name) for name in names):
+            raise BadRecipe(
+                f"The plugin layer {what} has parameters that are out of order, twice there or badly named."
+            )
+    for name, value in use.values:
+        if isinstance(value, str):
+            _check_text(f"parameter {name} of {what}", value)
+        elif not isinstance(value, bool | int | float) or not math.isfinite(value):
+            raise BadRecipe(
+                f"The parameter {name} of {what} is {value!r}, which is neither text, number nor yes or no."
+            )
+    for name, image in use.images:
+        _check_digest(f"The parameter {name} of {what} names a picture", image.digest)
+    for name, file in use.files:
+        _check_digest(f"The parameter {name} of {what} names a file", file.sha256)
+        if not file.name or len(file.name) > 255 or "/" in file.name or "\\" in file.name:
+            raise BadRecipe(f"The parameter {name} of {what} names a file by {file.name!r}.")
+
+
+def _check_plugin(plugin: PluginRef) -> None:
+    if not isinstance(plugin.id, str) or not _NAME.fullmatch(plugin.id):
+        raise BadRecipe(f"{plugin.id!r} is not the id of a plugin.")
+    if not isinstance(plugin.version, str) or len(plugin.version) > 48:
+        raise BadRecipe(f"The version of the plugin {plugin.id} cannot be read.")
+    if plugin.digest:
+        _check_digest(f"The plugin {plugin.id} names its code", plugin.digest)
+
+
+def _check_digest(what: str, digest: str) -> None:
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise BadRecipe(f"{what} by something that is not a SHA-256.")

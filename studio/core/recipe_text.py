@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
-from studio.core.draft import ControlLayer, Draft, expand
+from studio.core.draft import ControlLayer, Draft, PluginLayer, expand
 from studio.core.errors import BadRecipe
-from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
-SCHEMA = 1
+SCHEMA = 2  # 2 added plugins and raw_prompt; what is missing in older texts is empty
 TEXT_MAX = 256 * 1024
 
 Json = dict[str, Any]  # Any: what json gives; every value is checked below before it is used
@@ -27,7 +27,8 @@ def from_text(text: str) -> Recipe:
     """The recipe in a text made by `to_text`. Raises `BadRecipe` with a sentence for anything else."""
     fields = _load(text, "studio_recipe")
     controls = tuple(_control(item) for item in _list(fields.pop("controls", [])))
-    recipe: Recipe = _build(Recipe, fields, controls=controls)
+    plugins = tuple(_plugin_use(item) for item in _list(fields.pop("plugins", [])))
+    recipe: Recipe = _build(Recipe, fields, controls=controls, plugins=plugins)
     return recipe
 
 
@@ -35,26 +36,40 @@ def draft_to_text(draft: Draft) -> str:
     """The panels' contents as one JSON object, for the next start."""
     fields = _shared_json(draft)
     fields["controls"] = [{"enabled": layer.enabled, **_control_json(layer.use)} for layer in draft.controls]
+    fields["plugins"] = [{"enabled": layer.enabled, **_plugin_use_json(layer.use)} for layer in draft.plugins]
     return _dump({"studio_draft": SCHEMA, **fields, "count": draft.count})
 
 
 def draft_from_text(text: str) -> Draft:
     """The draft in a text made by `draft_to_text`. Raises `BadRecipe`."""
     fields = _load(text, "studio_draft")
-    layers = []
-    for item in _list(fields.pop("controls", [])):
-        enabled = _dict(item).pop("enabled", True)
-        if not isinstance(enabled, bool):
-            raise BadRecipe("A control layer is neither on nor off.")
-        layers.append(ControlLayer(use=_control(item), enabled=enabled))
-    draft: Draft = _build(Draft, fields, controls=tuple(layers))
-    all_on = tuple(replace(layer, enabled=True) for layer in draft.controls)
-    expand(replace(draft, controls=all_on), random.Random(0))  # raises for anything out of its range
+    layers = [(_enabled(item), _control(item)) for item in _list(fields.pop("controls", []))]
+    controls = tuple(ControlLayer(use=use, enabled=enabled) for enabled, use in layers)
+    guests = [(_enabled(item), _plugin_use(item)) for item in _list(fields.pop("plugins", []))]
+    plugins = tuple(PluginLayer(use=use, enabled=enabled) for enabled, use in guests)
+    draft: Draft = _build(Draft, fields, controls=controls, plugins=plugins)
+    all_on = replace(
+        draft,
+        controls=tuple(replace(layer, enabled=True) for layer in controls),
+        plugins=tuple(replace(layer, enabled=True) for layer in plugins),
+    )
+    expand(all_on, random.Random(0))  # raises for anything out of its range
     return draft
 
 
+def _enabled(item: object) -> bool:
+    enabled = _dict(item).pop("enabled", True)
+    if not isinstance(enabled, bool):
+        raise BadRecipe("A layer is neither on nor off.")
+    return enabled
+
+
 def _recipe_json(recipe: Recipe) -> Json:
-    return {**_shared_json(recipe), "controls": [_control_json(use) for use in recipe.controls]}
+    return {
+        **_shared_json(recipe),
+        "controls": [_control_json(use) for use in recipe.controls],
+        "plugins": [_plugin_use_json(use) for use in recipe.plugins],
+    }
 
 
 def _shared_json(value: Recipe | Draft) -> Json:
@@ -70,12 +85,14 @@ def _shared_json(value: Recipe | Draft) -> Json:
         "height": value.size.height,
         "model": value.model.name,
         "exact": value.exact,
+        "raw_prompt": value.raw_prompt,
     }
 
 
 def _control_json(use: ControlUse) -> Json:
+    plugin = {} if use.plugin is None else {"plugin": _plugin_json(use.plugin)}
     return {
-        "kind": use.kind.value,
+        "kind": str(use.kind),
         "image": use.image.digest,
         "weight": use.weight,
         "start": use.start,
@@ -84,6 +101,22 @@ def _control_json(use: ControlUse) -> Json:
         "invert": use.invert,
         "low": use.low,
         "high": use.high,
+        **plugin,
+    }
+
+
+def _plugin_json(plugin: PluginRef) -> Json:
+    return {"id": plugin.id, "version": plugin.version, "digest": plugin.digest}
+
+
+def _plugin_use_json(use: PluginUse) -> Json:
+    return {
+        "plugin": _plugin_json(use.plugin),
+        "type": use.type,
+        "part": use.part,
+        "values": {name: _clean(value) if isinstance(value, str) else value for name, value in use.values},
+        "images": {name: image.digest for name, image in use.images},
+        "files": {name: {"name": file.name, "sha256": file.sha256} for name, file in use.files},
     }
 
 
@@ -119,7 +152,10 @@ def _no_constant(name: str) -> None:
 def _control(item: object) -> ControlUse:
     fields = dict(_dict(item))
     try:
-        fields["kind"] = ControlKind(_text(fields.get("kind")))
+        kind = _text(fields.get("kind"))
+        fields["kind"] = ControlKind(kind) if kind in set(ControlKind) else kind
+        if "plugin" in fields:
+            fields["plugin"] = _plugin(fields["plugin"])
         fields["resize"] = ResizeMode(_text(fields.get("resize", "crop")))
         fields["image"] = ImageRef(digest=_text(fields.get("image")))
         for name in ("weight", "start", "end"):
@@ -131,8 +167,31 @@ def _control(item: object) -> ControlUse:
         raise BadRecipe("A control layer of the recipe cannot be read.", "Nothing was changed.", str(error)) from None
 
 
+def _plugin(item: object) -> PluginRef:
+    fields = _dict(item)
+    return PluginRef(
+        id=_text(fields.get("id")), version=_text(fields.get("version", "")), digest=_text(fields.get("digest", ""))
+    )
+
+
+def _plugin_use(item: object) -> PluginUse:
+    fields = _dict(item)
+    files = {name: _dict(file) for name, file in _dict(fields.get("files", {})).items()}
+    return PluginUse(
+        plugin=_plugin(fields.get("plugin")),
+        type=_text(fields.get("type")),
+        part=_text(fields.get("part")),
+        values=tuple(sorted(_dict(fields.get("values", {})).items())),
+        images=tuple((name, ImageRef(digest=_text(d))) for name, d in sorted(_dict(fields.get("images", {})).items())),
+        files=tuple(
+            (name, FileRef(name=_text(file.get("name")), sha256=_text(file.get("sha256"))))
+            for name, file in sorted(files.items())
+        ),
+    )
+
+
 def _build(
-    kind: type[Any], fields: Json, controls: tuple[Any, ...]
+    kind: type[Any], fields: Json, controls: tuple[Any, ...], plugins: tuple[Any, ...]
 ) -> Any:  # Any: Recipe or Draft, decided by the caller
     try:
         size = Size(width=fields.pop("width", 256), height=fields.pop("height", 256))
@@ -141,9 +200,9 @@ def _build(
         model = ModelRef(name=_text(fields.pop("model", "mini")))
         if not isinstance(fields.get("exact", False), bool):
             raise BadRecipe("“exact” is neither true nor false.")
-        for name in ("prompt", "negative_prompt"):
+        for name in ("prompt", "negative_prompt", "raw_prompt"):
             fields[name] = _clean(_text(fields.get(name, "")))
-        return kind(size=size, model=model, controls=controls, **fields)
+        return kind(size=size, model=model, controls=controls, plugins=plugins, **fields)
     except (ValueError, TypeError) as error:
         raise BadRecipe("The recipe cannot be read.", "Nothing was changed.", str(error)) from None
 

@@ -69,7 +69,7 @@ def open_rgb(source: bytes) -> Image.Image:
         raise BadInputImage("The picture of a control layer cannot be read.", "Drop it again.", str(error)) from error
 
 
-def fit(image: Image.Image, size: Size, mode: ResizeMode, kind: ControlKind = ControlKind.CANNY) -> Image.Image:
+def fit(image: Image.Image, size: Size, mode: ResizeMode, kind: ControlKind | str = ControlKind.CANNY) -> Image.Image:
     """The picture at `size`: cut to fill it, padded to show all of it, or stretched.
 
     Padding goes on in the colour of the picture's border, so that it draws no line of its own.
@@ -125,7 +125,7 @@ def _import_canny() -> Any:
 
 
 def _resized(
-    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None, kind: ControlKind
+    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None, kind: ControlKind | str
 ) -> Image.Image:
     """Resampled with LANCZOS; drawings that shrink with BOX, which leaves no ringing beside the lines."""
     if image.size == size and box is None:

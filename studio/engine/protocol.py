@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from studio.api import Use
 from studio.core.events import EngineReady
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import ImageRef, Recipe
+from studio.core.plugins import Part, PartType
+from studio.core.recipe import ControlUse, ImageRef, PluginRef, PluginUse, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendered:
-    """A finished picture in memory, not yet saved. `reused`: the recipe was the last one again."""
+    """A finished picture in memory, not yet saved. `reused`: the recipe was the last one again.
+
+    `recipe` is what it was really made with where that differs from what was asked: prompt tools have run, versions
+    and digests of plugins are filled in, a plugin that failed was left out. None: exactly as asked.
+    """
 
     pixels: Pixels
     made_with: MadeWith
     reused: bool = False
+    recipe: Recipe | None = None
 
 
 class RenderCancelled(Exception):
@@ -38,6 +46,34 @@ class RenderCancelled(Exception):
 
 OnProgress = Callable[[Progress], bool]  # False: stop at this step boundary
 ReadImage = Callable[[ImageRef], bytes]  # the stored bytes (PNG) of an input picture; raises StudioError
+
+
+class PluginHost(Protocol):
+    """What the engine asks of the plugin room; every call happens in the engine thread."""
+
+    def part(self, type: PartType, plugin: PluginRef, name: str) -> Any:  # Any: the `studio.api` Protocol of `type`
+        """What the plugin registered, imported at first use. Raises `PluginProblem` if it is missing or not allowed."""
+        ...
+
+    def control_part(self, use: ControlUse) -> Part:
+        """The declared part behind a plugin's kind of control layer. Raises `PluginProblem`."""
+        ...
+
+    def use(self, use: PluginUse | ControlUse, read_image: ReadImage, **images: Any) -> Use:  # Any: Pillow images
+        """What was asked, checked against the declared parameters, with pictures opened and files found by digest.
+
+        `images` are added to its pictures ("map"). Raises `StudioError`.
+        """
+        ...
+
+    def fence(self, plugin: str, hook: str) -> AbstractContextManager[None]:
+        """Around every call into a plugin. `StudioError` and `RenderCancelled` pass; anything else that is raised,
+        SystemExit included, becomes a `PluginProblem` that names plugin and hook, and counts towards three."""
+        ...
+
+    def reference(self, id: str) -> PluginRef:
+        """The plugin with the version and digest it has now. Raises `PluginProblem`."""
+        ...
 
 
 class Engine(Protocol):

@@ -15,7 +15,7 @@ _RESIZE = {
     ResizeMode.PAD: "Resize and Fill",
     ResizeMode.STRETCH: "Just Resize",
 }
-_MODULE = {ControlKind.SCRIBBLE: "none", ControlKind.CANNY: "canny"}
+_MODULE: dict[str, str] = {ControlKind.SCRIBBLE: "none", ControlKind.CANNY: "canny"}
 
 
 def parameters_text(recipe: Recipe, made_with: MadeWith) -> str:
@@ -49,8 +49,8 @@ def _version(studio: str) -> str:
 
 def _control(use: ControlUse, model: str) -> str:
     fields = {
-        "Module": "invert" if use.invert and use.kind is ControlKind.SCRIBBLE else _MODULE[use.kind],
-        "Model": f"{model} {use.kind.value}",
+        "Module": "invert" if use.invert and use.kind is ControlKind.SCRIBBLE else _MODULE.get(str(use.kind), "none"),
+        "Model": f"{model} {use.kind}",
         "Weight": f"{use.weight:g}",
         "Resize Mode": _RESIZE[use.resize],
         "Threshold A": str(use.low) if use.kind is ControlKind.CANNY else "",

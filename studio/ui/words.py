@@ -40,12 +40,13 @@ def spacing_words(spacing: Spacing) -> tuple[str, str]:
     }[spacing]
 
 
-def kind_words(kind: ControlKind) -> tuple[str, str]:
-    """Name and meaning of a control kind."""
-    return {
+def kind_words(kind: str) -> tuple[str, str]:
+    """Name and meaning of a control kind; a plugin's kind by its own name."""
+    known: dict[str, tuple[str, str]] = {
         ControlKind.SCRIBBLE: (tr("Scribble"), tr("A line drawing, taken as it is.")),
         ControlKind.CANNY: (tr("Canny"), tr("The edges found in any picture.")),
-    }[kind]
+    }
+    return known.get(kind, (kind, ""))
 
 
 def resize_words(mode: ResizeMode) -> tuple[str, str]:

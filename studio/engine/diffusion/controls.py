@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from studio.api import StepContext, UNetResiduals
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
 from studio.engine.control_maps import control_map
-from studio.engine.diffusion.denoise import Residuals, StepContext, UNetResiduals
+from studio.engine.diffusion.denoise import Residuals
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.protocol import ReadImage
 

@@ -13,16 +13,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepContext:
-    """What the seams may see before the guess of one step. Tensors are not to be changed in place."""
-
-    index: int  # of the denoiser call, 0 ... count - 1; second-order samplers call about twice a step
-    count: int
-    timestep: Tensor  # scalar, 0 ... 999 for most models
-    model_input: Tensor  # (branches, channels, height / f, width / f), scaled as the UNet wants it
-    text: Tensor  # (branches, tokens, features): unconditional first
+from studio.api import StepContext, UNetResiduals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,15 +23,6 @@ class StepResult:
     context: StepContext
     guess: Tensor  # (1, channels or twice as many, ...): epsilon, v or sample, guided
     latents: Tensor  # (1, channels, ...): x at the next, lower noise level
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UNetResiduals:
-    """What is added inside the UNet: to its skip connections, to its middle, and within its down blocks."""
-
-    down: tuple[Tensor, ...] = ()  # ControlNet (Zhang et al. 2023): one for each skip connection
-    mid: Tensor | None = None
-    inner: tuple[Tensor, ...] = ()  # T2I-Adapter (Mou et al. 2023): one for each down block
 
 
 class Residuals(Protocol):

@@ -160,7 +160,7 @@ class ControlCard(QFrame):
         use = layer.use
         self.setAccessibleName(self.tr("Control layer {n}").replace("{n}", str(index + 1)))
         with QSignalBlocker(self.kind), QSignalBlocker(self.resize_mode):
-            self.kind.setCurrentIndex(self.kind.findData(use.kind.value))
+            self.kind.setCurrentIndex(self.kind.findData(str(use.kind)))
             self.resize_mode.setCurrentIndex(self.resize_mode.findData(use.resize.value))
         self.eye.setChecked(layer.enabled)
         self.invert.setChecked(use.invert)
