@@ -152,14 +152,19 @@ class UnetStage:
     """Trains the UNet; text tower and VAE are frozen."""
 
     def __init__(
-        self, unet: UNet2DConditionModel, batches: DiffusionBatches, batch: int = 32, name: str = "unet"
+        self,
+        unet: UNet2DConditionModel,
+        batches: DiffusionBatches,
+        batch: int = 32,
+        name: str = "unet",
+        beginner: bool = True,
     ) -> None:
-        self.name, self.batches, self.batch = name, batches, batch
+        self.name, self.batches, self.batch, self.beginner = name, batches, batch, beginner
         self.network: nn.Module = Taught(unet).to(batches.compute.device).train()
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
-        """Algorithm 1 of DDPM on one batch, and a fifth of the naming losses."""
-        batch = self.batches.draw(rng, self.batch, progress, dropout=0.1)
+        """Algorithm 1 of DDPM on one batch, and a fifth of the naming losses. Only a beginner needs the curriculum."""
+        batch = self.batches.draw(rng, self.batch, progress if self.beginner else 1.0, dropout=0.1)
         with self.batches.compute.precision():
             predicted, kinds, colours = self.network(batch.noisy, batch.timesteps, batch.states)
         names = torch.from_numpy(self.batches.store.semantics[batch.rows].astype(np.int64)).to(predicted.device)

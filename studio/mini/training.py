@@ -20,7 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from studio.mini.assistant import Assistant
+
 Figures = dict[str, float]
+
+ASSISTANT = "STUDIO_MINI_ASSISTANT"
+"""Set to 1: a second process helps with idle processor time (see assistant.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.file = folder / f"{stage.name}.pt"
+        self.assisted = os.environ.get(ASSISTANT) == "1"
 
     def run(
         self, save_every: float = 300.0, log_every: int = 25, watch: Callable[[int], None] | None = None
@@ -110,6 +116,7 @@ class Trainer:
         `watch(step)` is called after each save with the averaged weights in place (sample sheets, early exports).
         """
         self.restore()
+        assistant = self._assistant()
         saved = time.monotonic()
         window: list[Figures] = []
         annealing = self.budget.progress(self.step, self.seconds) >= self.rates.flat
@@ -117,7 +124,7 @@ class Trainer:
             if not annealing and progress >= self.rates.flat:
                 self.save(self.file.with_name(f"{self.stage.name}-flat.pt"))
                 annealing = True
-            window.append(self._one_step())
+            window.append(self._one_step(assistant))
             if self.step % log_every == 0:
                 self._report(window)
                 window = []
@@ -125,6 +132,8 @@ class Trainer:
                 self.save()
                 self._watch(watch)
                 saved = time.monotonic()
+        if assistant:
+            assistant.end()
         self.save()
         self._watch(watch)
         self.average.swap()
@@ -136,7 +145,20 @@ class Trainer:
             watch(self.step)
             self.average.swap()
 
-    def _one_step(self) -> Figures:
+    def _assistant(self) -> Assistant | None:
+        if not self.assisted:
+            return None
+
+        def one_batch(number: int) -> None:
+            seed_step(self.seed, number)
+            rng = np.random.default_rng((self.seed, number))
+            loss, _ = self.stage.loss(rng, self.budget.progress(self.step, self.seconds))
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]  # as below
+
+        return Assistant(self.stage.network, self.weights, self.step, one_batch)
+
+    def _one_step(self, assistant: Assistant | None) -> Figures:
         started = time.monotonic()
         progress = self.budget.progress(self.step, self.seconds)
         for group in self.optimiser.param_groups:
@@ -145,13 +167,14 @@ class Trainer:
         loss, figures = self.stage.loss(np.random.default_rng((self.seed, self.step)), progress)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
+        helped = float(assistant.add()) if assistant else 0.0
         norm = float(nn.utils.clip_grad_norm_(self.weights, 1.0))
         if math.isfinite(norm):
             self.optimiser.step()
             self.average.update(self.step)
         self.step += 1
         self.seconds += time.monotonic() - started
-        return figures | {"norm": norm}
+        return figures | {"norm": norm} | ({"helped": helped} if assistant else {})
 
     def _report(self, window: list[Figures]) -> None:
         names = window[-1].keys()
