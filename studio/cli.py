@@ -81,9 +81,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Diffusion Studio {__version__}")
     parser.add_argument("--data", metavar="DIR", help="use DIR instead of the user's folders (may stand anywhere)")
+    parser.add_argument("--safe-mode", action="store_true", help="open the window without running any plugin")
     parser.set_defaults(command=_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     from studio.mini.cli import add_commands as add_mini_commands
+    from studio.plugins.commands import add_plugin_commands
     from studio.render import add_render_command
 
     add_render_command(commands)
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument("--json", action="store_true", help="print one JSON object")
     recipe.set_defaults(command=_recipe)
     add_mini_commands(commands)
+    add_plugin_commands(commands)
     return parser
 
 
@@ -104,7 +107,7 @@ def _window(arguments: argparse.Namespace) -> int:
     check_window_system()
     from studio.app import run
 
-    return run(arguments.folders.root)
+    return run(arguments.folders.root, arguments.safe_mode)
 
 
 def _schedulers(arguments: argparse.Namespace) -> int:

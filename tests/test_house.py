@@ -26,6 +26,23 @@ def test_every_module_says_what_lives_in_it() -> None:
     assert missing == []
 
 
+def test_plugins_know_the_studio_by_its_door_only() -> None:
+    files = sorted((ROOT / "plugins").rglob("*.py")) + sorted((ROOT / "tests" / "data" / "plugins").rglob("*.py"))
+    found = {f"{file.relative_to(ROOT)}: {name}" for file in files for name in _studio_names(file)}
+    assert files and found == set()
+
+
+def _studio_names(file: Path) -> list[str]:
+    """What a file imports of the studio besides studio.api."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [n for n in names if n.split(".")[0] in ("studio", "tests") and n.split(".")[:2] != ["studio", "api"]]
+
+
 def test_the_window_comes_up_without_the_heavy_libraries() -> None:
     code = f"import sys, studio.app, studio.ui.main_window, studio.cli; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run(

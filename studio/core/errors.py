@@ -46,6 +46,10 @@ class PluginProblem(StudioError):
     """A plugin is missing, not allowed, or did something wrong; the sentence names it."""
 
 
+class WrongAnswer(PluginProblem):
+    """A plugin answered with something that cannot be used; counts towards switching it off, a refusal does not."""
+
+
 class StorageProblem(StudioError):
     """A folder or disk refuses to keep something; the picture itself is still in memory."""
 

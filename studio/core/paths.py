@@ -53,6 +53,11 @@ class Folders:
         return self.root / "models" / "loras"
 
     @property
+    def files(self) -> Path:
+        """The artist's files that plugins work with, kept by name."""
+        return self.root / "files"
+
+    @property
     def settings(self) -> Path:
         return self.root / "settings.json"
 

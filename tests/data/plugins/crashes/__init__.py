@@ -1,0 +1,6 @@
+"""Takes its process with it."""
+
+import os
+import signal
+
+os.kill(os.getpid(), signal.SIGSEGV)

@@ -1,0 +1,1 @@
+"""For a door that does not exist."""
