@@ -8,20 +8,23 @@ import random
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.core.choices import ControlKind, ResizeMode
+from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
 from studio.core.paths import model_folders
-from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.plugins import Part
+from studio.core.recipe import ControlUse, ImageRef, ModelRef, PluginRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS, find_scheduler
+from studio.render_plugins import PluginRoom, read_lora, read_plugin
 
 if TYPE_CHECKING:
     from studio.core.picture import Picture
-    from studio.engine import Progress
+    from studio.engine import PluginHost, Progress, Rendered
     from studio.gallery.store import GalleryStore
 
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 class ControlWish:
     """One --control argument: KIND=FILE[,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N]."""
 
-    kind: ControlKind
+    kind: str  # a `ControlKind`, or one that a plugin adds
     file: Path
     options: dict[str, str] = field(default_factory=dict)
 
@@ -55,7 +58,24 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
         action="append",
         default=[],
         metavar="KIND=FILE[,weight=W,start=S,end=E]",
-        help="a control layer; KIND is scribble or canny; may be given several times",
+        help="a control layer; KIND is scribble, canny or one of a plugin's (t2i-sketch); may be given several times",
+    )
+    parser.add_argument(
+        "--plugin",
+        dest="guests",
+        action="append",
+        type=lambda text: (read_plugin, text),
+        default=[],
+        metavar="ID[:KEY=VALUE[,KEY=VALUE]...]",
+        help="let a plugin work on the picture; part=NAME chooses one of its parts; may be given several times",
+    )
+    parser.add_argument(
+        "--lora",
+        dest="guests",
+        action="append",
+        type=lambda text: (read_lora, text),
+        metavar="FILE|NAME[=WEIGHT]",
+        help="a LoRA by file, or by name in the loras folder; may be given several times",
     )
     parser.add_argument("--exact", action="store_true", help="32-bit floats: the same bits on every run")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
@@ -71,36 +91,65 @@ def render(arguments: argparse.Namespace) -> int:
 
     _check_out(arguments.out)
     wishes = [read_control(text) for text in arguments.control]
+    guests = [read(text) for read, text in arguments.guests]
+    room = PluginRoom(arguments.folders)
+    kinds = _check_kinds(wishes, room)
     folders = model_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
     find_model(model, folders)
-    recipe = expand(_draft(arguments, model), random.Random())[0]
+    recipe = expand(_draft(arguments, model, room), random.Random())[0]
     store = GalleryStore(arguments.folders)
     try:
-        recipe = replace(recipe, controls=tuple(_use(wish, store) for wish in wishes))
-        picture, rate = _make(recipe, folders, store, arguments.device)
+        recipe = replace(
+            recipe,
+            controls=tuple(_use(wish, kinds.get(wish.kind), store) for wish in wishes),
+            plugins=tuple(room.use(guest, store) for guest in guests),
+        )
+        picture, rate = _make(recipe, folders, store, arguments.device, room.host())
         if arguments.out:
             _copy(picture.file, arguments.out)
     finally:
         store.close()
+        room.close()
     _report(picture, rate, arguments.out or picture.file, arguments.json)
     return 0
 
 
 def read_control(text: str) -> ControlWish:
-    """Read a --control argument; the file name may itself hold commas and equal signs. Raises BadRecipe."""
+    """Read a --control argument; the file name may itself hold commas and equal signs. Raises BadRecipe.
+
+    Whether a plugin adds its kind is asked later.
+    """
     options: dict[str, str] = {}
     while match := _OPTION.search(text):
         options.setdefault(match[1], match[2])
         text = text[: match.start()]
     kind, equals, file = text.partition("=")
-    if kind not in set(ControlKind) or not equals or not file:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", kind) or not equals or not file:
         raise BadRecipe(f"“{text}” is not a control layer.", f"Write KIND=FILE, KIND one of {', '.join(ControlKind)}.")
-    return ControlWish(ControlKind(kind), Path(file), options)
+    return ControlWish(kind, Path(file), options)
 
 
-def _draft(arguments: argparse.Namespace, model: str) -> Draft:
+def _is_plugin_scheduler(name: str) -> bool:
+    return find_scheduler(name) is None and re.fullmatch(r"[a-z][a-z0-9_]*:[a-z0-9_]+", name) is not None
+
+
+def _check_kinds(wishes: Sequence[ControlWish], room: PluginRoom) -> dict[str, tuple[Part, PluginRef]]:
+    """The plugins' kinds, if one is asked for. Raises `BadRecipe` for a kind that nobody knows."""
+    foreign = [wish.kind for wish in wishes if wish.kind not in set(ControlKind)]
+    kinds = room.control_kinds() if foreign else {}
+    for kind in foreign:
+        if kind not in kinds:
+            known = ", ".join([*ControlKind, *kinds])
+            raise BadRecipe(f"“{kind}” is not a kind of control layer.", f"Choose one of {known}.")
+    return kinds
+
+
+def _draft(arguments: argparse.Namespace, model: str, room: PluginRoom) -> Draft:
     found = find_scheduler(arguments.scheduler)
+    if _is_plugin_scheduler(arguments.scheduler):
+        room.check_scheduler(arguments.scheduler)
+        found = arguments.scheduler, Spacing.NORMAL
     if found is None:
         names = ", ".join(info.title for info in SCHEDULERS.values())
         raise BadRecipe(f"There is no scheduler named “{arguments.scheduler}”.", f"Choose from: {names}.")
@@ -135,13 +184,14 @@ def _model(name: str, folders: tuple[Path, ...]) -> tuple[str, tuple[Path, ...]]
     return name, folders
 
 
-def _use(wish: ControlWish, store: GalleryStore) -> ControlUse:
+def _use(wish: ControlWish, guest: tuple[Part, PluginRef] | None, store: GalleryStore) -> ControlUse:
     ref = store.inputs.add(wish.file)
     options = wish.options
     try:
         use = ControlUse(
-            kind=wish.kind,
+            kind=ControlKind(wish.kind) if guest is None else wish.kind,
             image=ref,
+            plugin=None if guest is None else guest[1],
             weight=float(options.get("weight", "1")),
             start=float(options.get("start", "0")),
             end=float(options.get("end", "1")),
@@ -151,17 +201,18 @@ def _use(wish: ControlWish, store: GalleryStore) -> ControlUse:
         )
     except ValueError as error:
         raise BadRecipe(f"An option of the control layer {wish.file.name} cannot be read.", str(error)) from None
-    return replace(use, invert=_invert(wish, ref, store))
+    is_drawing = wish.kind == ControlKind.SCRIBBLE if guest is None else guest[0].preprocess == "grey"
+    return replace(use, invert=_invert(wish, ref, store, is_drawing))
 
 
-def _invert(wish: ControlWish, ref: ImageRef, store: GalleryStore) -> bool:
+def _invert(wish: ControlWish, ref: ImageRef, store: GalleryStore, is_drawing: bool) -> bool:
     """As asked by invert=yes|no; otherwise a dark-on-light scribble is turned round, and said so."""
     asked = wish.options.get("invert")
     if asked is not None:
         if asked not in ("yes", "no"):
             raise BadRecipe(f"invert={asked} is neither yes nor no.")
         return asked == "yes"
-    if wish.kind is not ControlKind.SCRIBBLE:
+    if not is_drawing:
         return False
     from studio.engine.control_maps import looks_black_on_white
 
@@ -171,13 +222,15 @@ def _invert(wish: ControlWish, ref: ImageRef, store: GalleryStore) -> bool:
     return dark_on_light
 
 
-def _make(recipe: Recipe, folders: tuple[Path, ...], store: GalleryStore, device: str) -> tuple[Picture, float]:
+def _make(
+    recipe: Recipe, folders: tuple[Path, ...], store: GalleryStore, device: str, plugins: PluginHost | None
+) -> tuple[Picture, float]:
     """Render and save; returns the picture and the steps per second."""
     from tqdm import tqdm
 
     from studio.engine import make_engine
 
-    engine = make_engine(folders, store.inputs.read, device)
+    engine = make_engine(folders, store.inputs.read, device, plugins)
     rate = 0.0
     with tqdm(total=recipe.steps, file=sys.stderr, unit="step", leave=False) as bar:
 
@@ -190,10 +243,12 @@ def _make(recipe: Recipe, folders: tuple[Path, ...], store: GalleryStore, device
             return True
 
         try:
-            rendered = engine.render(recipe, show)
+            rendered: Rendered = engine.render(recipe, show)
         finally:
             engine.close()
-    return store.add(rendered.pixels, recipe, rendered.made_with), rate
+    for note in rendered.made_with.notes:
+        print(note, file=sys.stderr)
+    return store.add(rendered.pixels, rendered.recipe or recipe, rendered.made_with), rate
 
 
 def _check_out(out: Path | None) -> None:
@@ -219,6 +274,10 @@ def _copy(file: Path, out: Path) -> None:
 def _report(picture: Picture, rate: float, file: Path, as_json: bool) -> None:
     if not as_json:
         print(f"{file}  seed {picture.recipe.seed}  {picture.made_with.seconds:.2f} s  {rate:.1f} steps/s")
+        if picture.recipe.raw_prompt:
+            print(f"prompt  {picture.recipe.prompt}")
+        for name, score in picture.made_with.scores:
+            print(f"score  {name}  {score:.4f}")
         return
     facts = {
         "file": str(file),
@@ -229,5 +288,9 @@ def _report(picture: Picture, rate: float, file: Path, as_json: bool) -> None:
         "dtype": picture.made_with.dtype,
         "pixel_sha256": picture.made_with.pixel_sha256,
         "picture": picture.id,
+        "prompt": picture.recipe.prompt,
+        "raw_prompt": picture.recipe.raw_prompt,
+        "scores": [{"name": name, "score": score} for name, score in picture.made_with.scores],
+        "notes": list(picture.made_with.notes),
     }
     print(json.dumps(facts))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from studio.core.errors import StudioError
 from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
+from studio.core.recipe import PluginUse, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class Failed:
     error: StudioError
     unsaved: Pixels | None = None  # a picture that was made but could not be saved: still in memory, not lost
     made_with: MadeWith | None = None  # belongs to `unsaved`
+    recipe: Recipe | None = None  # of `unsaved`: what it was really made with, where that differs from the job's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,5 +65,37 @@ class Cancelled:
     job_id: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggest:
+    """An errand for the engine thread: ask a prompt tool for 1 ... `count` texts. `id` is the asker's own number.
+
+    `use` is the prompt tool's part with its values; the same prompt, seed and count give the same texts.
+    """
+
+    id: int
+    use: PluginUse
+    prompt: str
+    seed: int
+    count: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggested:
+    """What a prompt tool answered to the `Suggest` of this id."""
+
+    id: int
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrandFailed:
+    """The errand of this id came to nothing; jobs are not touched by it."""
+
+    id: int
+    error: StudioError
+
+
+Errand = Suggest
+ErrandEvent = Suggested | ErrandFailed
 JobEvent = Started | Stepped | Finished | Failed | Cancelled
-EngineEvent = EngineReady | JobEvent
+EngineEvent = EngineReady | JobEvent | ErrandEvent

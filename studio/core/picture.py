@@ -20,6 +20,8 @@ class MadeWith:
     model_digest: str = ""  # SHA-256 over the weight files
     versions: tuple[tuple[str, str], ...] = ()  # ("torch", "2.15.0"), ...
     pixel_sha256: str = ""  # `Pixels.sha256` of the picture
+    scores: tuple[tuple[str, float], ...] = ()  # what scorers said, in their order: ("plugin_id:part", 0.31), ...
+    notes: tuple[str, ...] = ()  # sentences for the artist: a plugin was left out, or has another version than asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,8 +164,8 @@ SCHEDULERS: dict[str, SchedulerInfo] = {info.id: info for info in _TABLE}
 
 
 def scheduler_name(scheduler: str, spacing: Spacing) -> str:
-    """The artists' name, for example "DPM++ 2M Karras"."""
-    title = SCHEDULERS[scheduler].title
+    """The artists' name, for example "DPM++ 2M Karras"; of a plugin's scheduler its id, "plugin_id:part"."""
+    title = SCHEDULERS[scheduler].title if scheduler in SCHEDULERS else scheduler
     return title if spacing is Spacing.NORMAL else f"{title} {spacing.value.capitalize()}"
 
 

@@ -9,23 +9,36 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.engine.protocol import Engine, Progress, ReadImage, RenderCancelled, Rendered
+from studio.engine.protocol import Engine, PluginHost, Progress, ReadImage, RenderCancelled, Rendered
 from studio.engine.runner import Runner
 
 if TYPE_CHECKING:
-    from studio.core.events import EngineReady
+    from studio.core.events import EngineReady, Suggest
     from studio.core.recipe import Recipe
+    from studio.engine.diffusion.engine import DiffusionEngine
+    from studio.engine.guests import OnFault
     from studio.engine.protocol import OnProgress
 
-__all__ = ["Engine", "LazyEngine", "Progress", "RenderCancelled", "Rendered", "Runner", "make_engine"]
+__all__ = ["Engine", "LazyEngine", "PluginHost", "Progress", "RenderCancelled", "Rendered", "Runner", "make_engine"]
 
 
 class LazyEngine:
-    """The diffusion engine, imported at the first call of `prepare` or `render` in the thread that calls."""
+    """The diffusion engine, imported at the first call of `prepare` or `render` in the thread that calls.
 
-    def __init__(self, model_folders: Sequence[Path], read_image: ReadImage, device: str = "auto") -> None:
-        self._arguments = (tuple(model_folders), read_image, device)
-        self._engine: Engine | None = None
+    `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails.
+    """
+
+    def __init__(
+        self,
+        model_folders: Sequence[Path],
+        read_image: ReadImage,
+        device: str = "auto",
+        plugins: PluginHost | None = None,
+        on_fault: OnFault = "fail",
+    ) -> None:
+        self._arguments = (tuple(model_folders), read_image, device, plugins)
+        self.on_fault: OnFault = on_fault
+        self._engine: DiffusionEngine | None = None
 
     def prepare(self) -> EngineReady:
         return self._made().prepare()
@@ -33,18 +46,31 @@ class LazyEngine:
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         return self._made().render(recipe, on_progress)
 
+    def suggest(self, errand: Suggest) -> tuple[str, ...]:
+        return self._made().suggest(errand)
+
     def close(self) -> None:
         if self._engine is not None:
             self._engine.close()
 
-    def _made(self) -> Engine:
+    def _made(self) -> DiffusionEngine:
         if self._engine is None:
             from studio.engine.diffusion.engine import DiffusionEngine
 
             self._engine = DiffusionEngine(*self._arguments)
+        self._engine.on_fault = self.on_fault
         return self._engine
 
 
-def make_engine(model_folders: Sequence[Path], read_image: ReadImage, device: str = "auto") -> Engine:
-    """The real engine. `model_folders` are searched for model names, in order; `device` is "auto", "cpu", "cuda" or "mps"."""
-    return LazyEngine(model_folders, read_image, device)
+def make_engine(
+    model_folders: Sequence[Path],
+    read_image: ReadImage,
+    device: str = "auto",
+    plugins: PluginHost | None = None,
+    on_fault: OnFault = "fail",
+) -> LazyEngine:
+    """The real engine. `model_folders` are searched for model names, in order; `device` is "auto", "cpu", "cuda" or "mps".
+
+    Without `plugins` a recipe that needs one is refused. `on_fault` can be changed later: `engine.on_fault = ...`.
+    """
+    return LazyEngine(model_folders, read_image, device, plugins, on_fault)

@@ -42,16 +42,31 @@ def control_map(use: ControlUse, size: Size, source_png: bytes) -> Pixels:
     return Pixels(width=size.width, height=size.height, data=array.tobytes())
 
 
+def plugin_map(use: ControlUse, size: Size, source_png: bytes, preprocess: str) -> Image.Image:
+    """The map of a plugin's kind of control layer, as large as the picture to be made, RGB. Raises `BadInputImage`.
+
+    `preprocess`: "" as it is, "grey" as a drawing, "canny" its edges.
+    """
+    like = ControlKind.SCRIBBLE if preprocess == "grey" else ControlKind.CANNY
+    image = fit(open_rgb(source_png), size, use.resize, like)
+    if use.invert:
+        image = ImageOps.invert(image)
+    if preprocess == "grey":
+        return image.convert("L").convert("RGB")
+    return Image.fromarray(edges(np.asarray(image), use.low, use.high)) if preprocess == "canny" else image
+
+
 def looks_black_on_white(picture: Pixels | bytes) -> bool:
     """Whether a sketch is dark lines on a bright ground: bright in the middle of its greys and along its border."""
-    image = open_rgb(picture) if isinstance(picture, bytes) else _image_of(picture)
+    image = open_rgb(picture) if isinstance(picture, bytes) else image_of(picture)
     image.thumbnail((512, 512), Image.Resampling.BOX)
     grey = np.asarray(image.convert("L"))
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     return bool(np.median(grey) > 160 and np.median(border) > 160 and grey.min() < 160 and (grey < 128).mean() < 0.4)
 
 
-def _image_of(pixels: Pixels) -> Image.Image:
+def image_of(pixels: Pixels) -> Image.Image:
+    """The same picture as Pillow has it, with a copy of the pixels."""
     return Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
 
 

@@ -7,45 +7,75 @@ import time
 from collections.abc import Callable
 
 from studio import __version__
-from studio.core.events import EngineReady
+from studio.core.errors import BadInputImage
+from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import Recipe
-from studio.engine.protocol import OnProgress, Progress, RenderCancelled, Rendered
+from studio.core.recipe import ImageRef, Recipe
+from studio.engine.guests import Guests, OnFault
+from studio.engine.protocol import OnProgress, PluginHost, Progress, ReadImage, RenderCancelled, Rendered
 
 
 class FakeEngine:
-    """Obeys the engine protocol. `seconds_per_step` slows it down; `before_step(step)` may raise to play a broken engine."""
+    """Obeys the engine protocol. `seconds_per_step` slows it down; `before_step(step)` may raise to play a broken engine.
 
-    def __init__(self, seconds_per_step: float = 0.0, before_step: Callable[[int], None] | None = None) -> None:
-        self._seconds_per_step = seconds_per_step
-        self._before_step = before_step
+    Of plugins it runs prompt tools, picture tools and scorers; adapters and guides are looked up and change the
+    picture only as every field of a recipe does.
+    """
+
+    def __init__(
+        self,
+        seconds_per_step: float = 0.0,
+        before_step: Callable[[int], None] | None = None,
+        read_image: ReadImage | None = None,
+        plugins: PluginHost | None = None,
+        on_fault: OnFault = "fail",
+    ) -> None:
+        self._seconds_per_step, self._before_step = seconds_per_step, before_step
+        self._read_image, self._plugins, self.on_fault = read_image or _no_images, plugins, on_fault
 
     def prepare(self) -> EngineReady:
         return EngineReady(device="fake", dtype="uint8", memory_bytes=0)
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         started = time.monotonic()
+
+        def tell(phase: str, step: int = 0, preview: Pixels | None = None) -> None:
+            seconds = time.monotonic() - started if step else 0.0
+            progress = Progress(step=step, steps=recipe.steps, seconds=seconds, phase=phase, preview=preview)
+            if not on_progress(progress):
+                raise RenderCancelled
+
+        guests = Guests(self._plugins, self._read_image, recipe, self.on_fault)
+        guests.look_up()
+        guests.write_prompt(tell)
         for step in range(recipe.steps):
             if self._before_step is not None:
                 self._before_step(step)
             time.sleep(self._seconds_per_step)
-            seconds = time.monotonic() - started
-            preview = _stripes(recipe, 32, 32)
-            if not on_progress(Progress(step=step + 1, steps=recipe.steps, seconds=seconds, preview=preview)):
-                raise RenderCancelled
-        pixels = _stripes(recipe, recipe.size.width, recipe.size.height)
+            tell("", step + 1, _stripes(guests.recipe, 32, 32))
+        pixels = guests.retouch(_stripes(guests.recipe, recipe.size.width, recipe.size.height), tell)
         made_with = MadeWith(
             studio=__version__,
             device="fake",
             dtype="uint8",
             seconds=time.monotonic() - started,
             pixel_sha256=pixels.sha256,
+            scores=guests.score(pixels, tell),
+            notes=tuple(guests.notes),
         )
-        return Rendered(pixels=pixels, made_with=made_with)
+        differs = guests.recipe != recipe
+        return Rendered(pixels=pixels, made_with=made_with, recipe=guests.recipe if differs else None)
+
+    def suggest(self, errand: Suggest) -> tuple[str, ...]:
+        return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)
 
     def close(self) -> None:
         pass
+
+
+def _no_images(image: ImageRef) -> bytes:
+    raise BadInputImage("This engine has no pictures to read.", detail=image.digest)
 
 
 def _stripes(recipe: Recipe, width: int, height: int) -> Pixels:

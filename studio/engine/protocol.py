@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from studio.api import Use
-from studio.core.events import EngineReady
+from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.plugins import Part, PartType
@@ -68,7 +68,8 @@ class PluginHost(Protocol):
 
     def fence(self, plugin: str, hook: str) -> AbstractContextManager[None]:
         """Around every call into a plugin. `StudioError` and `RenderCancelled` pass; anything else that is raised,
-        SystemExit included, becomes a `PluginProblem` that names plugin and hook, and counts towards three."""
+        SystemExit included, becomes a `PluginProblem` that names plugin and hook, and counts towards three. A
+        `WrongAnswer` raised inside (by the engine, about what came back) passes as it is, and counts as well."""
         ...
 
     def reference(self, id: str) -> PluginRef:
@@ -85,6 +86,10 @@ class Engine(Protocol):
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe. Raises StudioError, or RenderCancelled after `on_progress` returned False."""
+        ...
+
+    def suggest(self, errand: Suggest) -> tuple[str, ...]:
+        """1 ... `count` texts that a plugin's prompt tool makes of a prompt. Raises StudioError."""
         ...
 
     def close(self) -> None:

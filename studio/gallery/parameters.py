@@ -8,7 +8,7 @@ import re
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.picture import MadeWith
 from studio.core.recipe import ControlUse, Recipe
-from studio.core.schedulers import SCHEDULERS
+from studio.core.schedulers import scheduler_name
 
 _RESIZE = {
     ResizeMode.CROP: "Crop and Resize",
@@ -25,7 +25,7 @@ def parameters_text(recipe: Recipe, made_with: MadeWith) -> str:
         lines.append(f"Negative prompt: {recipe.negative_prompt}")
     fields = {
         "Steps": str(recipe.steps),
-        "Sampler": SCHEDULERS[recipe.scheduler].title,
+        "Sampler": scheduler_name(recipe.scheduler, Spacing.NORMAL),
         "Schedule type": "" if recipe.spacing is Spacing.NORMAL else recipe.spacing.value.capitalize(),
         "CFG scale": f"{recipe.guidance_scale:g}",
         "Seed": str(recipe.seed),

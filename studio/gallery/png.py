@@ -7,6 +7,7 @@ import binascii
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from PIL import Image, PngImagePlugin
 from studio.core.errors import BadInputImage, BadRecipe
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import ModelRef, Recipe
+from studio.core.recipe import ImageRef, ModelRef, Recipe
 from studio.core.recipe_text import from_text, to_text
 from studio.gallery.chunks import PngTexts, read_texts
 from studio.gallery.durable import read_regular
@@ -31,6 +32,7 @@ INPUTS_MAX = 16_000_000  # bytes of all embedded control pictures together
 FILE_MAX = 256_000_000
 _INPUT = "studio-input-"
 _WANTED = ("studio", "parameters", "prompt", "workflow")  # the last two are ComfyUI's: recognised, not read
+_LIST_MAX = 64  # scores and notes that are read; a recipe has at most 40 uses of plugins
 _PIECE = 4_000_000  # characters: libpng refuses text chunks above 8 MB, so a large input is spread over several
 _LEVEL = 1  # deflate level 1: 13 % more bytes than 6 in 60 % of the time (zlib-ng, 1024x1024)
 
@@ -108,9 +110,16 @@ def is_whole(data: bytes) -> bool:
     return True
 
 
+def pictures_of(recipe: Recipe) -> tuple[ImageRef, ...]:
+    """The input pictures of a recipe, each once: of its control layers, then those given to its plugins."""
+    given = [use.image for use in recipe.controls] + [ref for use in recipe.plugins for _, ref in use.images]
+    return tuple(dict.fromkeys(given))
+
+
 def made_with_text(made_with: MadeWith) -> str:
     """The circumstances as one JSON object."""
-    return _dump({**asdict(made_with), "versions": dict(made_with.versions)})
+    card = {**asdict(made_with), "versions": dict(made_with.versions)}
+    return _dump({key: value for key, value in card.items() if value or key not in ("scores", "notes")})
 
 
 def made_with_from_text(text: str) -> MadeWith | None:
@@ -215,15 +224,31 @@ def _dump_again(name: str, value: object) -> str:
 def _made_with(value: object) -> MadeWith | None:
     if not isinstance(value, dict):
         return None
-    texts = [f.name for f in fields(MadeWith) if f.name not in ("seconds", "versions")]
+    texts = [f.name for f in fields(MadeWith) if f.name not in ("seconds", "versions", "scores", "notes")]
     seconds, versions = value.get("seconds"), value.get("versions", {})
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not isinstance(versions, dict):
         return None
     try:
         pairs = tuple((str(key), str(version)) for key, version in versions.items())
-        return MadeWith(seconds=float(seconds), versions=pairs, **{key: str(value.get(key, "")) for key in texts})
+        return MadeWith(
+            seconds=float(seconds),
+            versions=pairs,
+            scores=_scores(value.get("scores")),
+            notes=tuple(note for note in _items(value.get("notes")) if isinstance(note, str)),
+            **{key: str(value.get(key, "")) for key in texts},
+        )
     except (ValueError, OverflowError, RecursionError):
         return None
+
+
+def _scores(value: object) -> tuple[tuple[str, float], ...]:
+    pairs = [item for item in _items(value) if isinstance(item, list) and len(item) == 2]
+    numbers = [(name, n) for name, n in pairs if isinstance(n, int | float) and not isinstance(n, bool)]
+    return tuple((name, float(n)) for name, n in numbers if isinstance(name, str) and math.isfinite(n))
+
+
+def _items(value: object) -> list[object]:
+    return value[:_LIST_MAX] if isinstance(value, list) else []
 
 
 def _moment(value: object) -> datetime | None:
@@ -235,7 +260,7 @@ def _moment(value: object) -> datetime | None:
 
 
 def _digests(recipe: Recipe) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(use.image.digest for use in recipe.controls))
+    return tuple(ref.digest for ref in pictures_of(recipe))
 
 
 def _embedded(texts: PngTexts, digest: str) -> bytes | None:

@@ -248,9 +248,9 @@ class GalleryStore:
 
     def _inputs_of(self, recipe: Recipe) -> dict[str, bytes]:
         found = {}
-        for use in recipe.controls:
+        for ref in png.pictures_of(recipe):
             try:
-                found[use.image.digest] = self.inputs.read(use.image)
+                found[ref.digest] = self.inputs.read(ref)
             except BadInputImage:
                 self._notice("A control picture was missing when a picture was saved; the picture is saved without it.")
         return found

@@ -14,6 +14,7 @@ from PIL import Image
 
 from studio.core.paths import RESOURCES
 from studio.core.recipe import ImageRef
+from tests.engine.guest_host import ToyHost
 
 if TYPE_CHECKING:
     from studio.engine.diffusion.engine import DiffusionEngine
@@ -66,3 +67,26 @@ def make_engine(tiny_folder: Path) -> Iterator[Callable[[], DiffusionEngine]]:
 def engine(make_engine: Callable[[], DiffusionEngine]) -> DiffusionEngine:
     """A fresh engine with nothing loaded."""
     return make_engine()
+
+
+@pytest.fixture(scope="module")
+def shared_engine(tiny_folder: Path) -> Iterator[DiffusionEngine]:
+    """An engine with a plugin host, for all tests of a file."""
+    from studio.engine.diffusion.engine import DiffusionEngine
+
+    engine = DiffusionEngine((tiny_folder, RESOURCES), lambda ref: DRAWINGS[ref.digest], "cpu", ToyHost())
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def host() -> ToyHost:
+    """A plugin host with nothing in it."""
+    return ToyHost()
+
+
+@pytest.fixture
+def guested(shared_engine: DiffusionEngine, host: ToyHost) -> DiffusionEngine:
+    """The engine of this file, with a host of this test's own and no picture remembered."""
+    shared_engine._plugins, shared_engine.on_fault, shared_engine._last = host, "fail", None
+    return shared_engine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from studio.api import StepContext, UNetResiduals
+from studio.core.choices import ControlKind
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
 from studio.engine.control_maps import control_map
@@ -19,6 +20,7 @@ from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.protocol import ReadImage
 
 _KEPT = 16
+_NO_GUESTS: Mapping[int, Residuals] = {}
 
 
 class GivenHint(nn.Module):
@@ -70,10 +72,23 @@ class Controls:
         self._pool, self._read_image = pool, read_image
         self._kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 
-    def prepare(self, recipe: Recipe, model: Model, branches: int, poll: Callable[[], None]) -> list[Residuals]:
-        """The layers of a recipe, ready for the loop. Raises `StudioError` for pictures or models that cannot be used."""
+    def prepare(
+        self,
+        recipe: Recipe,
+        model: Model,
+        branches: int,
+        poll: Callable[[], None],
+        guests: Mapping[int, Residuals] = _NO_GUESTS,
+    ) -> list[Residuals]:
+        """The layers of a recipe in their order, ready for the loop. `guests`: of plugins' kinds, by `id` of the use.
+
+        Raises `StudioError` for pictures or models that cannot be used.
+        """
         ready: list[Residuals] = []
         for use in recipe.controls:
+            if not isinstance(use.kind, ControlKind):
+                ready += [guests[id(use)]] if id(use) in guests else []  # else it acts by other means
+                continue
             poll()
             controlnet = with_hint_slot(self._pool.controlnet(model))
             ready.append(

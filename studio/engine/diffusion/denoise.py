@@ -1,4 +1,4 @@
-"""The denoising loop: noise -> [guess, guide, step] x n -> latents, with four seams for all that may steer it.
+"""The denoising loop: noise -> [guess, guide, step] x n -> latents, with five seams for all that may steer it.
 
 Knows tensors and small protocols; not recipes, files, models' folders or windows.
 """
@@ -43,8 +43,26 @@ class Guidance(Protocol):
     def __call__(self, guesses: Tensor, step: StepContext) -> Tensor: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuidedGuess:
+    """The guess of one step after guidance, and what it was made from."""
+
+    context: StepContext
+    latents: Tensor  # (1, channels, ...) float32: x_t = alpha x_0 + sigma eps, scaled as the UNet wants it
+    guess: Tensor  # (1, channels or twice as many, ...) float32
+    added: UNetResiduals  # what was added inside the UNet
+
+
+class Pull(Protocol):
+    """Seam 4: moves the guided guess towards a goal."""
+
+    def __call__(self, at: GuidedGuess) -> Tensor:
+        """The guess to step with, in the shape of `at.guess`."""
+        ...
+
+
 class AfterStep(Protocol):
-    """Seam 4: sees each step's result and gives the latents to go on with. May raise to end the loop."""
+    """Seam 5: sees each step's result and gives the latents to go on with. May raise to end the loop."""
 
     def __call__(self, result: StepResult) -> Tensor: ...
 
@@ -96,6 +114,7 @@ def denoise(
     guidance: Guidance,
     residuals: Sequence[Residuals] = (),
     attention: Attention | None = None,
+    pull: Pull | None = None,
     after_step: Sequence[AfterStep] = (),
     timestep_cond: Tensor | None = None,
 ) -> Tensor:
@@ -108,10 +127,13 @@ def denoise(
     with attention or nullcontext():
         for index, timestep in enumerate(timesteps):
             copies = torch.cat([latents] * guidance.branches) if guidance.branches > 1 else latents
-            model_input = sampler.scale(copies, timestep).to(text.dtype)
+            scaled = sampler.scale(copies, timestep)
+            model_input = scaled.to(text.dtype)
             step = StepContext(index=index, count=len(timesteps), timestep=timestep, model_input=model_input, text=text)
-            guesses = _guess(unet, step, total([source(step) for source in residuals]), timestep_cond)
-            guess = guidance(guesses.float(), step)
+            added = total([source(step) for source in residuals])
+            guess = guidance(guess_once(unet, step, added, timestep_cond).float(), step)
+            if pull is not None:
+                guess = pull(GuidedGuess(context=step, latents=scaled[-1:].float(), guess=guess, added=added))
             latents = sampler.step(guess, timestep, latents)
             for look in after_step:
                 latents = look(StepResult(context=step, guess=guess, latents=latents))
@@ -119,7 +141,10 @@ def denoise(
 
 
 def total(parts: Sequence[UNetResiduals | None]) -> UNetResiduals:
-    """The sum of what several networks add, in their order (floating-point sums depend on it)."""
+    """The sum of what several networks add, in their order (floating-point sums depend on it).
+
+    The shapes were checked before; only T2I-Adapters may differ in number: some add to the middle of the UNet as well.
+    """
     sum_ = UNetResiduals()
     for part in parts:
         if part is not None:
@@ -131,10 +156,13 @@ def total(parts: Sequence[UNetResiduals | None]) -> UNetResiduals:
 def _add(left: tuple[Tensor, ...], right: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     if not (left and right):
         return left or right
-    return tuple(a + b for a, b in zip(left, right, strict=True))
+    longer = left if len(left) >= len(right) else right
+    shared = min(len(left), len(right))
+    return (*(a + b for a, b in zip(left[:shared], right[:shared], strict=True)), *longer[shared:])
 
 
-def _guess(unet: Any, step: StepContext, add: UNetResiduals, timestep_cond: Tensor | None) -> Tensor:
+def guess_once(unet: Any, step: StepContext, add: UNetResiduals, timestep_cond: Tensor | None) -> Tensor:
+    """One call of the UNet: (branches, channels or twice as many, height / f, width / f)."""
     guess: Tensor = unet(
         step.model_input,
         step.timestep,

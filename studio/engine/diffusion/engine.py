@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -11,14 +13,17 @@ import torch
 from torch import Tensor
 
 from studio import __version__
-from studio.core.errors import BadRecipe
-from studio.core.events import EngineReady
+from studio.core.errors import BadRecipe, OutOfMemory, StudioError
+from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe, Size
+from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
 from studio.engine.diffusion.controls import Controls
-from studio.engine.diffusion.denoise import ClassifierFree, Guidance, StepResult, Unguided, denoise
+from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals, StepResult, Unguided, denoise
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
+from studio.engine.diffusion.guest_sampler import GuestSampler
+from studio.engine.diffusion.guides import Source, prepare_guides
 from studio.engine.diffusion.latents import decode, noise, seeded
 from studio.engine.diffusion.memory import as_out_of_memory, free
 from studio.engine.diffusion.models import Model, ModelPool
@@ -26,8 +31,9 @@ from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.prompts import guidance_embedding
 from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
+from studio.engine.guests import Guests, OnFault
 from studio.engine.libraries import be_quiet
-from studio.engine.protocol import OnProgress, ReadImage, Rendered
+from studio.engine.protocol import OnProgress, PluginHost, ReadImage, Rendered
 
 VERSIONS = tuple((name, version(name)) for name in ("torch", "diffusers", "transformers"))
 
@@ -42,10 +48,21 @@ class _Ready:
 
 
 class DiffusionEngine:
-    """Makes pictures with Stable Diffusion 1.x and 2.x models. State: `_ready`, and `_last`, the last job's picture."""
+    """Makes pictures with Stable Diffusion 1.x and 2.x models. State: `_ready`, and `_last`, the last job's picture.
 
-    def __init__(self, model_folders: tuple[Path, ...], read_image: ReadImage, device: str = "auto") -> None:
+    `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails.
+    """
+
+    def __init__(
+        self,
+        model_folders: tuple[Path, ...],
+        read_image: ReadImage,
+        device: str = "auto",
+        plugins: PluginHost | None = None,
+        on_fault: OnFault = "fail",
+    ) -> None:
         self._model_folders, self._read_image, self._wanted = model_folders, read_image, device
+        self._plugins, self.on_fault = plugins, on_fault
         self._ready: _Ready | None = None
         self._last: tuple[Recipe, object, Rendered] | None = None
 
@@ -56,14 +73,23 @@ class DiffusionEngine:
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
+        lack: OutOfMemory | None
         try:
             return self._render(recipe, Reporter(recipe.steps, on_progress))
+        except OutOfMemory as error:  # said inside a plugin's fence
+            lack = error
         except (MemoryError, RuntimeError) as error:
             lack = as_out_of_memory(error, recipe)
             if lack is None:
                 raise
         self._let_go()
-        raise lack
+        lack.__context__ = lack.__cause__ = None  # they would keep frames, and with them the tensors
+        raise lack.with_traceback(None)
+
+    def suggest(self, errand: Suggest) -> tuple[str, ...]:
+        """What a prompt tool makes of a text. Raises `StudioError`."""
+        self._made_ready()
+        return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)
 
     def close(self) -> None:
         """Let go of models and device memory."""
@@ -72,43 +98,67 @@ class DiffusionEngine:
 
     def _render(self, recipe: Recipe, report: Reporter) -> Rendered:
         began, ready = time.monotonic(), self._made_ready()
+        guests = Guests(self._plugins, self._read_image, recipe, self.on_fault, as_out_of_memory)
+        guests.look_up()
+        guests.write_prompt(report.phase)
+        while True:
+            try:
+                return self._attempt(guests, ready, report, began)
+            except StudioError as error:
+                if not guests.leave_out(error):
+                    raise
+
+    def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float) -> Rendered:
+        """Make the picture with the guests that are left."""
+        recipe = guests.recipe
         report.phase(f"loading {recipe.model.name}")
         model = ready.pool.get(recipe.model.name, recipe.exact, report.poll)
-        if self._last is not None and self._last[:2] == (recipe, model.key):
+        if self._last is not None and self._last[:2] == (recipe, model.key) and not guests.faults:
             return replace(self._last[2], reused=True)
         self._last = None
-        pixels = self._paint(recipe, model, ready, report)
-        rendered = Rendered(pixels=pixels, made_with=_made_with(model, ready.device, pixels, began))
-        self._last = (recipe, model.key, rendered)
+        pixels = guests.retouch(self._paint(guests, model, ready, report), report.phase)
+        scores = guests.score(pixels, report.phase)
+        made_with = replace(_made_with(model, ready.device, pixels, began), scores=scores, notes=tuple(guests.notes))
+        differs = guests.recipe != guests.asked_for
+        rendered = Rendered(pixels=pixels, made_with=made_with, recipe=guests.recipe if differs else None)
+        if not guests.faults:
+            self._last = (recipe, model.key, rendered)
         return rendered
 
-    def _paint(self, recipe: Recipe, model: Model, ready: _Ready, report: Reporter) -> Pixels:
-        """Text, controls, noise, loop, decode: one named step after the other."""
+    def _paint(self, guests: Guests, model: Model, ready: _Ready, report: Reporter) -> Pixels:
+        """Adapters, text, controls, guides, noise, loop, decode: one named step after the other."""
+        recipe = guests.recipe
         check_size(recipe.size, model)
         guidance = guidance_of(recipe, model)
         generator = seeded(recipe.seed)
-        sampler = _sampler(recipe, model, generator)
-        report.phase("reading the prompt")
-        text = model.text.branches(recipe.prompt, recipe.negative_prompt, guidance.branches)
-        if recipe.controls:
-            report.phase("preparing controls")
-        residuals = ready.controls.prepare(recipe, model, guidance.branches, report.poll)
-        start = _start_latents(recipe, model, sampler, generator)
-        report.begin()
-        with interruptible((model.unet, *model.controlnets.values()), report):
-            latents = denoise(
-                model.unet,
-                sampler,
-                start,
-                text,
-                guidance=guidance,
-                residuals=residuals,
-                after_step=(_Watch(report, Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod)),),
-                timestep_cond=_timestep_cond(recipe, model),
-            )
-        report.phase("decoding")
-        with interruptible((model.vae.decoder,), report):
-            return decode(model.vae, latents)
+        sampler = _sampler(guests, model, generator)
+        denoiser = denoiser_of(model, recipe.size, guidance.branches)
+        source = Source(
+            model.unet, model.vae, sampler.prediction_type, sampler.alphas_cumprod, _timestep_cond(recipe, model)
+        )
+        with ExitStack() as stack:
+            adapters = attach_all(guests, denoiser, stack, report.phase, ready.pool.clear)
+            report.phase("reading the prompt")
+            text = _read_prompt(recipe, model, guidance.branches, adapters)
+            residuals = _residuals(recipe, model, ready, guidance.branches, adapters, report)
+            pull = prepare_guides(guests, denoiser, source, report.phase)
+            start = _start_latents(recipe, model, sampler, generator)
+            report.begin()
+            with interruptible((model.unet, *model.controlnets.values()), report):
+                latents = denoise(
+                    model.unet,
+                    sampler,
+                    start,
+                    text,
+                    guidance=guidance,
+                    residuals=residuals,
+                    pull=pull,
+                    after_step=(_Watch(report, _previewer(model, sampler)),),
+                    timestep_cond=source.timestep_cond,
+                )
+            report.phase("decoding")
+            with interruptible((model.vae.decoder,), report):
+                return decode(model.vae, latents)
 
     def _made_ready(self) -> _Ready:
         be_quiet()
@@ -162,7 +212,38 @@ def _nearest(side: int, factor: int) -> int:
     return max(factor, int(side / factor + 0.5) * factor)
 
 
-def _sampler(recipe: Recipe, model: Model, generator: torch.Generator) -> DiffusersSampler:
+def _read_prompt(recipe: Recipe, model: Model, branches: int, adapters: Sequence[Attached]) -> Tensor:
+    text = model.text.branches(recipe.prompt, recipe.negative_prompt, branches, fresh=bool(adapters))
+    for adapter in adapters:
+        text = adapter.text(text)
+    return text
+
+
+def _residuals(
+    recipe: Recipe, model: Model, ready: _Ready, branches: int, adapters: Sequence[Attached], report: Reporter
+) -> list[Residuals]:
+    """ControlNets and what adapters add, in the order of the recipe: control layers, then plugin layers."""
+    if recipe.controls:
+        report.phase("preparing controls")
+    height, width = recipe.size.height // model.vae_factor, recipe.size.width // model.vae_factor
+    shapes = ResidualShapes.of(model.unet, height, width)
+    given: dict[int, Residuals] = {
+        id(adapter.guest.asked): PluginResiduals(adapter, adapter.steering.residuals, shapes)
+        for adapter in adapters
+        if adapter.steering.residuals is not None
+    }
+    ready_made = ready.controls.prepare(recipe, model, branches, report.poll, given)
+    return ready_made + [given[id(use)] for use in recipe.plugins if id(use) in given]
+
+
+def _previewer(model: Model, sampler: DiffusersSampler) -> Previewer:
+    return Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod)
+
+
+def _sampler(guests: Guests, model: Model, generator: torch.Generator) -> DiffusersSampler:
+    recipe, guest = guests.recipe, guests.sampler()
+    if guest is not None:
+        return GuestSampler(guests, guest, model.scheduler_config, recipe.steps, model.device, generator)
     scheduler = make_scheduler(
         model.scheduler_config,
         recipe.scheduler,

@@ -17,6 +17,7 @@ from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
 from studio.engine.models import CONTROLNET, WEIGHTS, check_safetensors, component_weights, find_model, fingerprint
 
+MINI_CHANNELS = 16  # of Studio Mini's latents; Stable Diffusion has 4
 Poll = Callable[[], None]  # called between parts; may raise to stop the loading
 _Key = tuple[Path, tuple[tuple[str, int, int], ...], torch.dtype]
 
@@ -46,6 +47,13 @@ class Model:
     def vae_factor(self) -> int:
         """Pixels per latent position along one side."""
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
+
+    @property
+    def family(self) -> str:
+        """ "mini", "sd1", "sd2" or "sdxl": what an adapter must have been made for. Told by the UNet's widths."""
+        if self.latent_channels == MINI_CHANNELS:
+            return "mini"
+        return {1024: "sd2", 2048: "sdxl"}.get(self.unet.config.cross_attention_dim, "sd1")
 
     @property
     def learns_variance(self) -> bool:

@@ -14,11 +14,12 @@ _KEPT = 64
 class TextEncoder:
     """Encodes prompts with one model's tokenizer and CLIP text model (Radford et al. 2021), each text once.
 
-    State: `_kept`, the embeddings of the last texts; it lives and dies with the model, so no key can go stale.
+    State: `_kept`, the embeddings of the last texts; it lives and dies with the model. While adapters are attached it
+    is neither asked nor filled (`fresh`), as they may change the text model or the tokenizer: so no key can go stale.
     """
 
     def __init__(self, tokenizer: Any, text_model: Any) -> None:
-        self._tokenizer, self._text_model = tokenizer, text_model
+        self.tokenizer, self.text_model = tokenizer, text_model
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
 
     @torch.no_grad()
@@ -33,24 +34,26 @@ class TextEncoder:
             self._kept.popitem(last=False)
         return known
 
-    def branches(self, prompt: str, negative_prompt: str, count: int) -> Tensor:
+    @torch.no_grad()
+    def branches(self, prompt: str, negative_prompt: str, count: int, fresh: bool = False) -> Tensor:
         """Embeddings for the loop (count, tokens, features): the negative prompt first when there are two."""
-        conditional = self.encode(prompt)
-        return conditional if count == 1 else torch.cat([self.encode(negative_prompt), conditional])
+        encode = self._encode if fresh else self.encode
+        conditional = encode(prompt)
+        return conditional if count == 1 else torch.cat([encode(negative_prompt), conditional])
 
     def _encode(self, text: str) -> Tensor:
-        tokens = self._tokenizer(
+        tokens = self.tokenizer(
             [text],
             padding="max_length",
-            max_length=self._tokenizer.model_max_length,
+            max_length=self.tokenizer.model_max_length,
             truncation=True,
             return_tensors="pt",
         )
-        device = self._text_model.device
-        masked = getattr(self._text_model.config, "use_attention_mask", False)
+        device = self.text_model.device
+        masked = getattr(self.text_model.config, "use_attention_mask", False)
         mask = tokens.attention_mask.to(device) if masked else None
-        states: Tensor = self._text_model(tokens.input_ids.to(device), attention_mask=mask)[0]
-        return states.to(self._text_model.dtype)
+        states: Tensor = self.text_model(tokens.input_ids.to(device), attention_mask=mask)[0]
+        return states.to(self.text_model.dtype)
 
 
 def guidance_embedding(scale: float, features: int, device: torch.device, dtype: torch.dtype) -> Tensor:
