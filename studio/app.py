@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from studio.core.recipe import ControlUse, Recipe, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, Rendered, Runner, make_engine
 from studio.engine.models import list_models
+from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
@@ -31,6 +33,10 @@ from studio.state.intake import Added, InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.state.messages import Messages
+from studio.state.own_files import OwnFiles
+from studio.state.plugin_room import PluginRoom
+from studio.state.plugins_model import PluginsModel
+from studio.state.ranking import Ranking
 from studio.state.studio_state import StudioState
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
@@ -41,8 +47,10 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens")
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins")
+PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
+MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
 
 
 @dataclass(kw_only=True)
@@ -77,8 +85,11 @@ class Studio:
         QCoreApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
 
 
-def build(data: Path, engine: Engine | None = None) -> Studio:
-    """The whole studio over the folder `data`, its window not yet shown. `engine` replaces the real one in tests."""
+def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool = False) -> Studio:
+    """The whole studio over the folder `data`, its window not yet shown. `safe_mode`: no plugin runs.
+
+    `engine` replaces the real one in tests; a function makes it of the plugin room and of what reads input pictures.
+    """
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("Diffusion Studio")
     folders = Folders(root=data)
@@ -93,13 +104,21 @@ def build(data: Path, engine: Engine | None = None) -> Studio:
     for thread in threads.values():
         thread.failed.connect(messages.error)
     draft_model = DraftModel(draft)
-    engine = engine or make_engine(model_folders(folders), store.inputs.read)
+    room = PluginRoom(folders, (folders.models, folders.files), safe_mode)
+    if engine is None:
+        engine = make_engine(model_folders(folders), store.inputs.read, plugins=room)
+    elif callable(engine):
+        engine = engine(room, store.inputs.read)
+    _obey_settings(settings, engine)
     queue = JobQueue(
         partial(Runner, engine, partial(_save, store)),
         save_again=partial(_save_again, store),
         background=threads["files"],
     )
-    state = _state(folders, store, settings, messages, draft_model, queue, threads)
+    plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
+    room.on_change = plugins.tell
+    saver = partial(_save_settings, settings, folders, threads["files"], engine)
+    state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins)
     keeper = DraftKeeper(draft_model, folders.draft, threads["files"])
     keeper.failed.connect(messages.error)
     from studio.ui.main_window import MainWindow
@@ -121,13 +140,16 @@ def build(data: Path, engine: Engine | None = None) -> Studio:
         _garbage=garbage,
     )
     threads["store"].run(partial(_open, store), partial(_on_opened, state, store), messages.error)
+    QTimer.singleShot(PLUGINS_AFTER_MS, window, plugins.read)
     QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
+    if safe_mode:
+        messages.info("Safe mode: no plugin runs.", "Start the studio without --safe-mode to have them back.")
     return studio
 
 
-def run(data: Path) -> int:
+def run(data: Path, safe_mode: bool = False) -> int:
     """Open the window and stay until it is closed. Returns the exit status."""
-    studio = build(data)
+    studio = build(data, safe_mode=safe_mode)
     studio.window.show()
     app = QApplication.instance()
     assert app is not None
@@ -141,10 +163,12 @@ def _state(
     folders: Folders,
     store: GalleryStore,
     settings: Settings,
+    saver: Callable[[], None],
     messages: Messages,
     draft: DraftModel,
     queue: JobQueue,
     threads: dict[str, Background],
+    plugins: PluginsModel,
 ) -> StudioState:
     thumbnails = Thumbnails(store.thumbnail, threads["thumbnails"])
     gallery = GalleryModel(store, threads["store"], thumbnails, draft.undo_stack)
@@ -154,7 +178,7 @@ def _state(
     intake.failed.connect(messages.error)
     images = InputImages(store.inputs.read, threads["pictures"])
     full_image = FullImage(threads["pictures"])
-    control_maps = ControlMaps(partial(_control_map, store), threads["control maps"])
+    control_maps = ControlMaps(partial(_control_map, store, plugins), threads["control maps"])
     for source in (images.failed, full_image.failed):  # a control map that fails says so on its card
         source.connect(lambda _, error: messages.error(error))
     queue.cancel_stalled.connect(
@@ -172,8 +196,12 @@ def _state(
         intake=intake,
         tokens=Tokens(_CountTokens(model_folders(folders)), threads["tokens"]),
         settings=settings,
-        settings_saver=partial(_save_settings, settings, folders, threads["files"]),
+        settings_saver=saver,
         read_input=images.read,
+        plugins=plugins,
+        own_files=OwnFiles(folders.files, (folders.loras,), threads["files"]),
+        ranking=Ranking(queue),
+        plugins_folder=folders.plugins,
         models=list_models(model_folders(folders)) or ("mini",),
         models_folder=folders.models,
     )
@@ -196,10 +224,16 @@ def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe) -> Picture:
 def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe) -> Picture:
     if failed.unsaved is None or failed.made_with is None:
         raise StorageProblem("There is nothing to save again.")
-    return store.add(failed.unsaved, recipe, failed.made_with)
+    return store.add(failed.unsaved, failed.recipe or recipe, failed.made_with)
 
 
-def _save_settings(settings: Settings, folders: Folders, files: Background) -> None:
+def _obey_settings(settings: Settings, engine: Engine) -> None:
+    if hasattr(engine, "on_fault"):  # an engine without plugins has no such choice
+        engine.on_fault = settings.get("plugin_fault")
+
+
+def _save_settings(settings: Settings, folders: Folders, files: Background, engine: Engine) -> None:
+    _obey_settings(settings, engine)
     files.run(partial(write_text_safely, folders.settings, settings.text()), lambda _: None)
 
 
@@ -210,10 +244,22 @@ def _add_input(store: GalleryStore, source: bytes | Path) -> Added:
     return Added(ref=ref, invert=looks_black_on_white(loaded.png), note=loaded.note)
 
 
-def _control_map(store: GalleryStore, use: ControlUse, size: Size) -> Pixels:
-    from studio.engine.control_maps import control_map
+def _control_map(store: GalleryStore, plugins: PluginsModel, use: ControlUse, size: Size) -> Pixels:
+    """What a card shows. A plugin's own preprocessor does not run for it: the picture is shown as it goes in."""
+    from studio.engine.control_maps import control_map, plugin_map
 
-    return control_map(use, size, store.inputs.read(use.image))
+    source = store.inputs.read(use.image)
+    if use.plugin is None:
+        return control_map(use, size, source)
+    part = plugins.control_part(use)
+    image = plugin_map(use, size, source, part.preprocess if part is not None else "")
+    return Pixels(width=size.width, height=size.height, data=image.tobytes())
+
+
+def _foreign_picture(file: Path) -> bytes:
+    from studio.gallery.intake import load
+
+    return load(file).png
 
 
 class _CountTokens:

@@ -10,9 +10,18 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
 from studio.core.choices import ControlKind, Spacing
-from studio.core.draft import ControlLayer, Draft, draft_of
+from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.errors import BadRecipe
-from studio.core.recipe import CONTROLS_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.recipe import (
+    CONTROLS_MAX,
+    PLUGINS_MAX,
+    ControlUse,
+    ImageRef,
+    ModelRef,
+    PluginUse,
+    Recipe,
+    Size,
+)
 from studio.core.schedulers import SCHEDULERS
 
 MERGE_SECONDS = 1.5
@@ -53,7 +62,17 @@ class DraftModel(QObject):
             self._undo_stack.push(_Change(self, self._draft, draft, words, merge, self._clock()))
 
     def set_prompt(self, text: str) -> None:
-        self.change(replace(self._draft, prompt=text), self.tr("change prompt"), "prompt")
+        """What is typed now counts: what prompt tools once made of another text is forgotten."""
+        self.change(replace(self._draft, prompt=text, raw_prompt=""), self.tr("change prompt"), "prompt")
+
+    def take_suggestion(self, text: str) -> None:
+        """A suggested prompt: a step of its own, however soon it follows the typing."""
+        self.change(replace(self._draft, prompt=text, raw_prompt=""), self.tr("use suggestion"))
+
+    def use_typed_prompt(self) -> None:
+        """Back to the text that prompt tools made this prompt of, so that they run again."""
+        if self._draft.raw_prompt:
+            self.change(replace(self._draft, prompt=self._draft.raw_prompt, raw_prompt=""), self.tr("use typed prompt"))
 
     def set_negative_prompt(self, text: str) -> None:
         self.change(replace(self._draft, negative_prompt=text), self.tr("change negative prompt"), "negative_prompt")
@@ -117,12 +136,42 @@ class DraftModel(QObject):
             layers.insert(max(0, min(to, len(layers))), layer)
             self._set_controls(tuple(layers), self.tr("move control layer"))
 
+    def add_plugin(self, use: PluginUse) -> None:
+        """Put a plugin layer below the others. Raises `BadRecipe` when there are 32 already."""
+        if len(self._draft.plugins) >= PLUGINS_MAX:
+            raise BadRecipe(f"There are {PLUGINS_MAX} plugin layers already.", "Remove one before you add another.")
+        self._set_plugins((*self._draft.plugins, PluginLayer(use=use)), self.tr("add plugin layer"))
+
+    def set_plugin(self, index: int, layer: PluginLayer, words: str = "") -> None:
+        """Replace a layer; steps with the same words melt into one. Nothing happens if the layer is gone by now."""
+        layers = list(self._draft.plugins)
+        if 0 <= index < len(layers):
+            layers[index] = layer
+            words = words or self.tr("change plugin layer")
+            self._set_plugins(tuple(layers), words, f"plugin {index} {words}")
+
+    def remove_plugin(self, index: int) -> None:
+        layers = self._draft.plugins
+        if 0 <= index < len(layers):
+            self._set_plugins(layers[:index] + layers[index + 1 :], self.tr("remove plugin layer"))
+
+    def move_plugin(self, index: int, to: int) -> None:
+        """Bring a layer to place `to` (0 works first) of the order without it."""
+        layers = list(self._draft.plugins)
+        if 0 <= index < len(layers):
+            layer = layers.pop(index)
+            layers.insert(max(0, min(to, len(layers))), layer)
+            self._set_plugins(tuple(layers), self.tr("move plugin layer"))
+
     def load(self, recipe: Recipe, words: str = "") -> None:
         """Take over everything of a recipe, seed included, as one undo step."""
         self.change(draft_of(recipe), words or self.tr("use settings"))
 
     def _set_controls(self, layers: tuple[ControlLayer, ...], words: str, merge: str = "") -> None:
         self.change(replace(self._draft, controls=layers), words, merge)
+
+    def _set_plugins(self, layers: tuple[PluginLayer, ...], words: str, merge: str = "") -> None:
+        self.change(replace(self._draft, plugins=layers), words, merge)
 
     def _become(self, draft: Draft) -> None:
         if draft != self._draft:

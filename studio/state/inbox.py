@@ -9,7 +9,7 @@ from collections import deque
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from studio.core.events import EngineEvent, EngineReady, Started, Stepped
+from studio.core.events import Cancelled, EngineEvent, Failed, Finished, Stepped
 
 STEP_SECONDS = 0.1  # the UI hears of steps, and sees previews, at most ten times a second
 
@@ -86,7 +86,7 @@ class EventInbox(QObject):
         batch: list[EngineEvent] = []
         while self._events:
             event = self._events.popleft()
-            if not isinstance(event, Started | EngineReady) and event.job_id in self._steps:
+            if isinstance(event, Finished | Failed | Cancelled) and event.job_id in self._steps:
                 batch.append(self._steps.pop(event.job_id))
             batch.append(event)
         if self._steps and now - self._last_steps >= self._step_seconds:

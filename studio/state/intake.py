@@ -63,6 +63,20 @@ class InputIntake(QObject):
         add, own = self._add, QImage(image)  # shared until either side writes: the thread may read it
         self._run(lambda: add(png_of(own)), self.added.emit)
 
+    def keep(
+        self,
+        source: bytes | Path | QImage,
+        done: Callable[[Added], None],
+        failed: Callable[[StudioError], None],
+    ) -> None:
+        """Keep a picture for whoever asks: `done` or `failed` is called, no signal follows."""
+        add = self._add
+        if isinstance(source, QImage):
+            own = QImage(source)
+            self._background.run(lambda: add(png_of(own)), done, failed)
+        else:
+            self._background.run(partial(add, source), done, failed)
+
     def add_url(self, url: QUrl) -> None:
         """Keep a dropped file; anything that is not a file on this computer is refused in words."""
         self._with_file(url, self.add_file)

@@ -13,11 +13,21 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.core.draft import Draft, expand
 from studio.core.errors import StorageProblem, StudioError
-from studio.core.events import EngineEvent, EngineReady, Failed, Finished, JobEvent, Stepped
+from studio.core.events import (
+    EngineEvent,
+    EngineReady,
+    ErrandFailed,
+    Failed,
+    Finished,
+    JobEvent,
+    Stepped,
+    Suggest,
+    Suggested,
+)
 from studio.core.job import Job, JobState, advance, ask_to_cancel
 from studio.core.picture import Picture
 from studio.core.pixels import Pixels
-from studio.core.recipe import Recipe
+from studio.core.recipe import PluginUse, Recipe
 from studio.state.inbox import EventInbox
 
 if TYPE_CHECKING:
@@ -39,7 +49,8 @@ class JobQueue(QObject):
     Signals: `jobs_changed()` - jobs came, went, moved or changed state; `progressed(Job)`, at most ten times a second;
     `previewed(Pixels)` of the running job; `picture_added(Picture)`, safely on disk; `job_failed(Job)`: `job.error`;
     `engine_ready(EngineReady)`; `engine_failed(StudioError)`, the libraries could not be loaded; `cancel_stalled(Job)`,
-    the engine has not answered a cancel for 20 s.
+    the engine has not answered a cancel for 20 s; `suggested(int, tuple of str)` and `errand_failed(int, StudioError)`,
+    the answer to `suggest`.
     """
 
     jobs_changed = Signal()
@@ -50,6 +61,8 @@ class JobQueue(QObject):
     engine_ready = Signal(object)
     engine_failed = Signal(object)
     cancel_stalled = Signal(object)
+    suggested = Signal(int, object)
+    errand_failed = Signal(int, object)
 
     def __init__(
         self,
@@ -110,6 +123,12 @@ class JobQueue(QObject):
     def submit_recipe(self, recipe: Recipe) -> Job:
         """Queue one recipe as it is."""
         return self._enqueue((recipe,))[0]
+
+    def suggest(self, use: PluginUse, prompt: str, seed: int, count: int) -> int:
+        """Ask a prompt tool for texts, between two jobs; `suggested` or `errand_failed` follows with this number."""
+        errand = Suggest(id=next(self._ids), use=use, prompt=prompt, seed=seed, count=count)
+        self._runner.ask(errand)
+        return errand.id
 
     def cancel(self, job_id: int) -> None:
         """Take a waiting job out, or stop the running one at its next step. It says so at once."""
@@ -197,6 +216,10 @@ class JobQueue(QObject):
                 self.engine_ready.emit(event)
             elif isinstance(event, Failed) and event.job_id == 0:
                 self.engine_failed.emit(event.error)
+            elif isinstance(event, Suggested):
+                self.suggested.emit(event.id, event.texts)
+            elif isinstance(event, ErrandFailed):
+                self.errand_failed.emit(event.id, event.error)
             else:
                 changed = self._take_job_event(event) or changed
         if changed:

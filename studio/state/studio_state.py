@@ -18,6 +18,9 @@ from studio.state.intake import InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.state.messages import Messages
+from studio.state.own_files import OwnFiles
+from studio.state.plugins_model import PluginsModel
+from studio.state.ranking import Ranking
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
 
@@ -41,5 +44,9 @@ class StudioState:
     settings: Settings
     settings_saver: Callable[[], None]
     read_input: ReadInput
+    plugins: PluginsModel
+    own_files: OwnFiles
+    ranking: Ranking
     models: tuple[str, ...] = ("mini",)  # names of base models
     models_folder: Path | None = None  # where the artist may put more
+    plugins_folder: Path | None = None  # where installed plugins lie

@@ -24,13 +24,13 @@ def menus() -> tuple[tuple[str, str], ...]:
     """Menu ids and titles in their order."""
     return (
         ("file", tr("&File")), ("edit", tr("&Edit")), ("view", tr("&View")),
-        ("picture", tr("&Picture")), ("queue", tr("&Queue")), ("help", tr("&Help")),
+        ("picture", tr("&Picture")), ("queue", tr("&Queue")), ("plugins", tr("Pl&ugins")), ("help", tr("&Help")),
     )  # fmt: skip
 
 
 def rows(do: Commands) -> tuple[ActionRow, ...]:
     """All commands of a window."""
-    return (*_file(do), *_edit(do), *_view(do), *_picture(do), *_queue(do), *_help(do))
+    return (*_file(do), *_edit(do), *_view(do), *_picture(do), *_queue(do), *_plugins(do), *_help(do))
 
 
 def _file(do: Commands) -> tuple[ActionRow, ...]:
@@ -115,6 +115,18 @@ def _queue(do: Commands) -> tuple[ActionRow, ...]:
                   tip=tr("Run the selected job later (Alt+Down)"), enabled=lambda: len(queue.waiting) > 1),
         ActionRow(id="clear_jobs", menu="queue", text=tr("C&lear what is over"), icon="check", slot=queue.clear_finished,
                   enabled=lambda: any(job.state.is_final for job in queue.jobs)),
+    )  # fmt: skip
+
+
+def _plugins(do: Commands) -> tuple[ActionRow, ...]:
+    guests = do.window.guests
+    return (
+        ActionRow(id="plugins", menu="plugins", text=tr("&Plugins …"), icon="plugin", shortcut="Ctrl+Shift+P", slot=guests.show_page,
+                  tip=tr("What is installed, what it adds, and whether it may run")),
+        ActionRow(id="add_plugin_layer", menu="plugins", text=tr("&Add a plugin layer …"), icon="plus", slot=do.add_plugin_layer,
+                  line=True),
+        ActionRow(id="rescan_plugins", menu="plugins", text=tr("&Look for plugins again"), icon="retry",
+                  slot=do.state.plugins.rescan, enabled=lambda: not do.state.plugins.busy),
     )  # fmt: skip
 
 

@@ -94,6 +94,14 @@ class Commands(QObject):
         dialog.finished.connect(dialog.deleteLater)
         dialog.open()
 
+    # Plugins
+    def add_plugin_layer(self) -> None:
+        """Bring the plugins panel forward and open its menu."""
+        dock = self.window.docks["pluginsDock"]
+        dock.show()
+        dock.raise_()
+        self.window.plugin_panel.add.open_menu()
+
     # The window
     def focus_prompt(self) -> None:
         self.window.docks["promptDock"].show()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, QPointF, QRectF, Qt, QTimer
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractScrollArea, QWidget
 
+from studio.core.errors import StudioError
 from studio.state.gallery_model import PICTURE_MIME
+from studio.state.intake import local_file
 from studio.ui.icons import render
 from studio.ui.theme import colors, ui_font
 
@@ -18,6 +21,21 @@ _LEAVE_MS = 120  # between two targets the drag is over none for a moment
 def holds_picture(mime: QMimeData) -> bool:
     """Whether a drag or the clipboard carries a picture of the gallery, files, or pixels."""
     return mime.hasFormat(PICTURE_MIME) or mime.hasUrls() or mime.hasImage()
+
+
+def plugin_files(mime: QMimeData) -> tuple[Path, ...]:
+    """The dragged folders and .zip files of this computer: what may be a plugin (installing says if it is none)."""
+    if mime.hasFormat(PICTURE_MIME) or not mime.hasUrls():
+        return ()
+    found = []
+    for url in mime.urls():
+        try:
+            path = local_file(url)
+        except StudioError:
+            continue
+        if path.suffix.lower() == ".zip" or path.is_dir():
+            found.append(path)
+    return tuple(found)
 
 
 class DropHint(QWidget):
@@ -87,6 +105,8 @@ class DropTarget(QObject):
 
     # Qt overrides
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDropEvent) and self._zones.take_guest(event):
+            return True
         if isinstance(event, QDragEnterEvent | QDragMoveEvent) and holds_picture(event.mimeData()):
             self._zones.enter(self.hint)
             event.setDropAction(Qt.DropAction.CopyAction)
@@ -103,12 +123,36 @@ class DropTarget(QObject):
         return False
 
 
+class PictureDrop(QObject):
+    """Makes a small field take one picture, without a hint of its own: its words say so already."""
+
+    def __init__(self, widget: QWidget, on_drop: Callable[[QMimeData], None]) -> None:
+        super().__init__(widget)
+        self._on_drop = on_drop
+        widget.setAcceptDrops(True)
+        widget.installEventFilter(self)
+
+    # Qt overrides
+    def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if not isinstance(event, QDropEvent) or not holds_picture(event.mimeData()) or plugin_files(event.mimeData()):
+            return False
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        if event.type() == QEvent.Type.Drop:
+            self._on_drop(event.mimeData())
+        return True
+
+
 class DropZones(QObject):
-    """All targets of a window; their hints appear together as soon as a picture is dragged over the window."""
+    """All targets of a window; their hints appear together as soon as a picture is dragged over the window.
+
+    A plugin (a folder or .zip) is taken anywhere, by the whole window.
+    """
 
     def __init__(self, window: QWidget) -> None:
         super().__init__(window)
         self._hints: list[DropHint] = []
+        self._guest: tuple[DropHint, Callable[[QMimeData], None]] | None = None
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(_LEAVE_MS)
@@ -121,6 +165,26 @@ class DropZones(QObject):
         hint = DropHint(widget, words, icon_name)
         self._hints.append(hint)
         return DropTarget(self, widget, hint, on_drop)
+
+    def add_guests(self, window: QWidget, words: str, icon_name: str, on_drop: Callable[[QMimeData], None]) -> None:
+        """Let the whole window take plugins."""
+        self._guest = DropHint(window, words, icon_name), on_drop
+
+    def take_guest(self, event: QDropEvent) -> bool:
+        """Whether a plugin is dragged (QDragEnter and QDragMove are QDropEvents too): then it is answered here."""
+        if self._guest is None or not plugin_files(event.mimeData()):
+            return False
+        hint, on_drop = self._guest
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        if event.type() == QEvent.Type.Drop:
+            self.end()
+            on_drop(event.mimeData())
+        else:
+            self._timer.stop()
+            hint.cover()
+            hint.set_hot(True)
+        return True
 
     def hints(self) -> tuple[DropHint, ...]:
         return tuple(self._hints)
@@ -140,12 +204,14 @@ class DropZones(QObject):
     def end(self) -> None:
         """Nothing is dragged any more."""
         self._timer.stop()
-        for hint in self._hints:
+        for hint in (*self._hints, *([self._guest[0]] if self._guest else [])):
             hint.set_hot(False)
             hint.hide()
 
     # Qt overrides
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
+        if isinstance(event, QDropEvent) and self.take_guest(event):
+            return True
         if isinstance(event, QDragEnterEvent) and holds_picture(event.mimeData()):
             self.enter(None)
             event.accept()

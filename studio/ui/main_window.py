@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from PySide6.QtCore import QByteArray, QModelIndex, QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QShowEvent
-from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QToolButton, QWidget
+from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QTabBar, QTabWidget, QToolButton, QWidget
 
 from studio.core.picture import Picture
 from studio.state.studio_state import StudioState
@@ -19,14 +19,17 @@ from studio.ui.gallery.view import GalleryView
 from studio.ui.icons import app_icon
 from studio.ui.panels.control import ControlPanel
 from studio.ui.panels.jobs import JobsView
+from studio.ui.panels.plugins import PluginPanel
 from studio.ui.panels.prompt import PromptPanel
 from studio.ui.panels.settings import SettingsPanel
+from studio.ui.plugin_wishes import PluginWishes
 from studio.ui.status import StatusLine
 from studio.ui.theme import apply_theme
 from studio.ui.widgets.dock import Dock
+from studio.ui.widgets.text import plain_tooltip
 from studio.ui.wishes import Wishes
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2  # 2 added the plugins panel
 SIZE = QSize(1280, 800)
 LEFT_PX, RIGHT_PX = 324, 316
 
@@ -43,9 +46,11 @@ class MainWindow(QMainWindow):
         self._shown = self._closed = False
         self.setWindowTitle("Diffusion Studio")
         self.setWindowIcon(app_icon())
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AnimatedDocks)
         self.wishes = Wishes(state, self)
         self._make_panels()
+        self.guests = PluginWishes(self)
         self.do = Commands(self)
         self.commands = Actions(self, action_table.rows(self.do))
         self.commands.fill(self.menuBar(), action_table.menus())
@@ -58,9 +63,10 @@ class MainWindow(QMainWindow):
     # Building
     def _make_panels(self) -> None:
         state = self.state
-        self.prompt = PromptPanel(state.draft, state.queue, state.tokens)
-        self.settings = SettingsPanel(state.draft, state.queue, state.models)
-        self.control = ControlPanel(state.draft, state.control_maps, state.read_input)
+        self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins)
+        self.settings = SettingsPanel(state.draft, state.queue, state.models, state.plugins)
+        self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins)
+        self.plugin_panel = PluginPanel(state.draft, state.plugins, state.read_input)
         self.jobs = JobsView(state.queue, state.jobs_model)
         self.gallery = GalleryView(state.gallery, int(state.settings.get("thumbnail_px")))
         self.centre = Centre(state)
@@ -79,6 +85,16 @@ class MainWindow(QMainWindow):
             "controlDock": (
                 right,
                 Dock("controlDock", self.tr("Control"), self.control, self._tools("open_control", "paste"), self),
+            ),
+            "pluginsDock": (
+                right,
+                Dock(
+                    "pluginsDock",
+                    self.tr("Plugins"),
+                    self.plugin_panel,
+                    self._tools("add_plugin_layer", "plugins"),
+                    self,
+                ),
             ),
             "historyDock": (
                 right,
@@ -101,6 +117,11 @@ class MainWindow(QMainWindow):
             self.addDockWidget(self._areas[name], dock)
             dock.show()
         dock_of = self.docks
+        self.tabifyDockWidget(dock_of["controlDock"], dock_of["pluginsDock"])
+        dock_of["controlDock"].raise_()
+        for bar in self.findChildren(QTabBar):
+            for button in bar.findChildren(QToolButton):  # Qt's own, for more tabs than fit
+                plain_tooltip(button, button.accessibleName())
         sideways, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
         self.resizeDocks([dock_of["promptDock"], dock_of["controlDock"]], [LEFT_PX, RIGHT_PX], sideways)
         self.resizeDocks([dock_of["promptDock"], dock_of["settingsDock"], dock_of["queueDock"]], [300, 316, 150], down)
@@ -125,6 +146,13 @@ class MainWindow(QMainWindow):
         self.prompt.negative.picture_pasted.connect(wishes.drop_control)
         wishes.generating.connect(self.centre.follow)
         self.control.open_wished.connect(self.do.open_control)
+        self.plugin_panel.picture_wished.connect(wishes.keep_picture)
+        self.plugin_panel.file_wished.connect(state.own_files.take)
+        self.plugin_panel.offers_wished.connect(state.own_files.offered)
+        self.plugin_panel.page_wished.connect(self.guests.show_page)
+        for source in (self.plugin_panel.failed, self.prompt.suggest.failed):
+            source.connect(state.messages.error)
+        self.centre.ranked.picture_chosen.connect(self.centre.show_picture)
         self.jobs.picture_wished.connect(self.centre.show_picture)
         self.jobs.problem_wished.connect(wishes.tell_failure)
         self.jobs.recipe_wished.connect(wishes.use_settings)
@@ -152,11 +180,13 @@ class MainWindow(QMainWindow):
         )
         seed = self.settings.seed
         zones.add(seed, self.tr("Take its seed"), "seed", self.wishes.drop_seed).also(seed.edit)
+        zones.add_guests(self, self.tr("Install as a plugin: you are asked before it runs"), "plugin", self.guests.drop)
 
     def _order_focus(self) -> None:
         s = self.settings
         order = (
-            self.prompt.prompt, self.prompt.negative, self.prompt.generate, self.prompt.cancel, s.model, s.size_row.width_spin,
+            self.prompt.prompt, self.prompt.suggest, self.prompt.negative, self.prompt.generate, self.prompt.cancel,
+            s.model, s.size_row.width_spin,
             s.size_row.swap, s.size_row.height_spin, s.size_row.presets, s.steps.slider, s.steps.spin, s.guidance.slider,
             s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock, s.count, s.exact,
             self.jobs, self.centre.view, self.gallery,
@@ -206,7 +236,9 @@ class MainWindow(QMainWindow):
 
     def _on_rows_go(self, _parent: QModelIndex, first: int, last: int) -> None:
         for row in range(first, last + 1):
-            self.centre.picture_gone(self.state.gallery.picture(self.state.gallery.index(row)).id)
+            picture_id = self.state.gallery.picture(self.state.gallery.index(row)).id
+            self.centre.picture_gone(picture_id)
+            self.state.ranking.forget(picture_id)
 
     def _on_sample(self, prompt: str) -> None:
         self.state.draft.set_prompt(prompt)

@@ -6,8 +6,9 @@ No widgets here: panels and actions call these, and every wish can be undone or 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication, QImage
@@ -44,12 +45,17 @@ class Wishes(QObject):
 
     # Making
     def generate(self) -> None:
-        """Queue the draft's pictures."""
+        """Queue the draft's pictures, unless a plugin that they need is known to be missing."""
+        draft = self._state.draft.draft
+        if problem := self._state.plugins.problem(draft):
+            self._state.messages.error(problem)
+            return
         try:
-            self._state.queue.submit(self._state.draft.draft)
+            jobs = self._state.queue.submit(draft)
         except StudioError as error:
             self._state.messages.error(error)
         else:
+            self._state.ranking.begin(jobs)
             self.generating.emit()
 
     def cancel(self) -> None:
@@ -136,6 +142,22 @@ class Wishes(QObject):
         if path:
             self._kinds.append(None)
             self._state.intake.add_url(url)
+
+    def keep_picture(self, source: object, done: Callable[[ImageRef], None]) -> None:
+        """A dropped or chosen picture (QMimeData or Path) for a plugin's parameter; `done(ref)` follows if it can be kept."""
+        picture = self._picture_in(source) if isinstance(source, QMimeData) else source
+        if isinstance(picture, Path | QImage):
+            self._state.intake.keep(picture, lambda added: done(added.ref), self._on_error)
+        else:
+            self._state.messages.info(self.tr("There is no picture in what was dropped."))
+
+    def _picture_in(self, mime: QMimeData) -> Path | QImage | None:
+        pictures = self._own_pictures(mime)
+        if pictures:
+            return pictures[0].file
+        if _has_file(mime):
+            return next((local_file(url) for url in mime.urls() if self._checked(url)), None)
+        return QImage(mime.imageData()) if mime.hasImage() else None
 
     def drop_seed(self, mime: QMimeData) -> None:
         """The seed of a dropped picture."""

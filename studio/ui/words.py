@@ -10,6 +10,7 @@ from studio.core.job import Job, JobState
 from studio.core.picture import Picture
 from studio.core.recipe import ControlUse, Recipe
 from studio.core.schedulers import SCHEDULERS, SchedulerInfo, scheduler_name
+from studio.ui.plugin_words import plugin_use_line, score_words
 
 
 def tr(text: str) -> str:
@@ -76,15 +77,24 @@ def control_line(use: ControlUse) -> str:
     """One control layer in a line."""
     strength = f"{tr('weight')} {use.weight:g}, {use.start:.0%} – {use.end:.0%}"
     words = f"{kind_words(use.kind)[0]}, {strength}, {resize_words(use.resize)[0]}"
+    if use.plugin is not None:
+        words += f", {tr('plugin')} {use.plugin.id} {use.plugin.version}".rstrip()
     return f"{words}, {tr('inverted')}" if use.invert else words
 
 
 def picture_details(picture: Picture) -> str:
     """Everything known about a picture, as lines of plain text."""
     recipe, made = picture.recipe, picture.made_with
-    rows = [(tr("Prompt"), recipe.prompt or "–"), (tr("Negative prompt"), recipe.negative_prompt or "–")]
+    rows = [(tr("Prompt"), recipe.prompt or "–")]
+    if recipe.raw_prompt:
+        rows.append((tr("Typed as"), recipe.raw_prompt))
+    rows.append((tr("Negative prompt"), recipe.negative_prompt or "–"))
     rows.append((tr("Settings"), facts_line(recipe)))
     rows += [(tr("Control"), control_line(use)) for use in recipe.controls]
+    rows += [(tr("Plugin"), plugin_use_line(use)) for use in recipe.plugins]
+    if made.scores:
+        rows.append((tr("Scores"), score_words(made.scores)))
+    rows += [(tr("Note"), note) for note in made.notes]
     local = picture.created.astimezone()
     rows.append((tr("Made"), f"{local:%Y-%m-%d %H:%M:%S}  ·  {made.seconds:.1f} s  ·  {made.device}  ·  {made.dtype}"))
     if made.versions:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,6 +36,7 @@ class DemoEngine:
 
     def __init__(self, hold_at: int = 0, device: str = "cpu") -> None:
         self.hold_at, self.device, self.go = hold_at, device, False
+        self.scores = False  # whether pictures get a score
 
     def prepare(self):
         from studio.core.events import EngineReady
@@ -65,8 +67,17 @@ class DemoEngine:
             dtype="float32",
             seconds=6.2,
             versions=(("torch", "2.15.0"), ("diffusers", "0.42.1")),
+            scores=(("clip_rank:clip", 0.18 + rng.random() / 5),) if self.scores else (),
         )
         return Rendered(pixels=pixels_of(image), made_with=made)
+
+    def suggest(self, errand):
+        return (
+            f"{errand.prompt} on green hills, blue sky, a few white clouds",
+            f"{errand.prompt} with a blue door, two trees beside it, in the evening, the windows lit from inside, watercolour",
+            f"{errand.prompt} by the sea, a sailboat far out",
+            f"{errand.prompt} in the snow",
+        )
 
     def close(self) -> None:
         self.go = True
@@ -294,6 +305,12 @@ def main() -> None:
     """Take the shots named on the command line, or all; each scale in a process of its own."""
     Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(Path(__file__).parent))
+    sys.modules["screenshots"] = sys.modules["__main__"]
+    import plugin_shots
+
+    for theme in ("dark", "light"):
+        for take in plugin_shots.ALL:
+            SHOTS[f"plugins_{take.__name__}_{theme}"] = partial(take, theme)
     for name in sys.argv[2:] or list(SHOTS):
         SHOTS[name]()
         print("took", name)

@@ -183,7 +183,7 @@ def test_every_control_has_a_name_and_every_icon_button_a_tooltip(qtbot: QtBot, 
 
 def test_menus_are_complete_and_shortcuts_unique(window: MainWindow) -> None:
     titles = [action.text().replace("&", "") for action in window.menuBar().actions()]
-    assert titles == ["File", "Edit", "View", "Picture", "Queue", "Help"]
+    assert titles == ["File", "Edit", "View", "Picture", "Queue", "Plugins", "Help"]
     assert all(action.menu().actions() for action in window.menuBar().actions())
     keys = [key.toString() for row in window.commands.rows() for key in window.commands[row.id].shortcuts()]
     assert sorted(keys) == sorted(set(keys))

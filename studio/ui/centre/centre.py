@@ -13,6 +13,7 @@ from studio.state.studio_state import StudioState
 from studio.ui.centre.empty_state import EmptyState
 from studio.ui.centre.picture_view import PictureView
 from studio.ui.gallery.details import DetailsBar
+from studio.ui.gallery.ranked import RankedStrip
 from studio.ui.images import image_of_pixels
 from studio.ui.widgets.message_bar import MessageBar
 from studio.ui.widgets.text import PlainLabel
@@ -88,12 +89,14 @@ class Centre(QWidget):
         self.view = PictureView()
         self.empty = EmptyState(str(state.models_folder or ""), self.view)
         self.zoom_bar = ZoomBar(self.view)
+        self.ranked = RankedStrip(state.ranking, state.thumbnails, state.plugins)
         self.details = DetailsBar()
         self.messages = MessageBar(state.messages, self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.view, 1)
+        column.addWidget(self.ranked)
         column.addWidget(self.details)
         self.view.installEventFilter(self)
         self.view.zoom_changed.connect(lambda: self.empty.setVisible(self.view.image.isNull()))
@@ -133,6 +136,7 @@ class Centre(QWidget):
 
     def _tell(self) -> None:
         self.details.show_picture(self.picture)
+        self.ranked.mark(self.picture.id if self.picture is not None else "")
         self.picture_shown.emit(self.picture)
 
     def _on_gallery(self) -> None:

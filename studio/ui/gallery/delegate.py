@@ -6,9 +6,11 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QPoint, QRect, QR
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
+from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
 from studio.ui.icons import render
-from studio.ui.theme import colors
+from studio.ui.plugin_words import score_figure
+from studio.ui.theme import colors, ui_font
 
 _GAP = 3
 _RADIUS = 5
@@ -43,6 +45,9 @@ class GalleryDelegate(QStyledItemDelegate):
             painter.drawImage(
                 sign, render("image", round(20 * painter.device().devicePixelRatioF()), colors().border_strong)
             )
+        picture = index.data(GalleryModel.PictureRole)
+        if isinstance(picture, Picture) and picture.made_with.scores:
+            paint_badge(painter, tile, score_figure(picture.made_with.scores[0][1]))
         self._frame(painter, QRectF(tile), state)
         painter.restore()
 
@@ -56,6 +61,18 @@ class GalleryDelegate(QStyledItemDelegate):
         elif state & QStyle.StateFlag.State_MouseOver:
             painter.setPen(QPen(colors().color("text_faint"), 1))
             painter.drawRoundedRect(tile.adjusted(0.5, 0.5, -0.5, -0.5), _RADIUS, _RADIUS)
+
+
+def paint_badge(painter: QPainter, tile: QRect, words: str) -> None:
+    """A few words in the lower right corner of a tile, readable over any picture."""
+    painter.setFont(ui_font(11))
+    width = painter.fontMetrics().horizontalAdvance(words) + 10
+    badge = QRectF(tile.right() - width - 4, tile.bottom() - 21, width, 17)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(colors().color("window", 220))
+    painter.drawRoundedRect(badge, 4, 4)
+    painter.setPen(colors().color("text"))
+    painter.drawText(badge, int(Qt.AlignmentFlag.AlignCenter), words)
 
 
 def _middle(image: QSize, tile: QSize) -> QRect:

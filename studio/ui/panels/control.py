@@ -14,10 +14,12 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_model import DraftModel
+from studio.state.plugins_model import PluginsModel
 from studio.state.studio_state import ReadInput
 from studio.ui.icons import icon
 from studio.ui.images import image_of_pixels
 from studio.ui.panels.control_card import LAYER_MIME, ControlCard
+from studio.ui.plugin_words import needs_words
 from studio.ui.theme import colors
 from studio.ui.widgets.text import PlainLabel
 
@@ -68,18 +70,24 @@ class ControlPanel(QWidget):
     open_wished = Signal()
 
     def __init__(
-        self, draft: DraftModel, maps: ControlMaps, read_input: ReadInput, parent: QWidget | None = None
+        self,
+        draft: DraftModel,
+        maps: ControlMaps,
+        read_input: ReadInput,
+        plugins: PluginsModel,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("controlPanel")
         self.setAccessibleName(self.tr("Control layers"))
-        self._draft, self._maps, self._read_input = draft, maps, read_input
+        self._draft, self._maps, self._read_input, self._plugins = draft, maps, read_input, plugins
         self._cards: list[ControlCard] = []
         self._mapped: dict[int, tuple[ControlUse, Size]] = {}
         self._build()
         draft.changed.connect(self._show)
         maps.ready.connect(self._show_map)
         maps.failed.connect(self._show_problem)
+        plugins.changed.connect(self._on_plugins)
         self._show(draft.draft)
 
     @property
@@ -134,7 +142,8 @@ class ControlPanel(QWidget):
 
     def _show_layer(self, card: ControlCard, index: int, layer: ControlLayer, size: Size) -> None:
         before = card.layer
-        card.show_layer(index, len(self._draft.draft.controls), layer, size)
+        card.show_kinds(self._plugins.control_kinds())
+        card.show_layer(index, len(self._draft.draft.controls), layer, size, self._needs(layer.use))
         if before is None or before.use.image != layer.use.image:
             ref = layer.use.image
             self._read_input(ref, lambda image: self._show_source(card, ref.digest, image))
@@ -142,6 +151,19 @@ class ControlPanel(QWidget):
         if self._mapped.get(index) != (seen, size):
             self._mapped[index] = (seen, size)
             self._maps.request(seen, size, index)
+
+    def _needs(self, use: ControlUse) -> str:
+        """Why a plugin's kind cannot work now."""
+        if use.plugin is None or not self._plugins.known:
+            return ""
+        has_part = self._plugins.control_part(use) is not None
+        return needs_words(self._plugins.find(use.plugin.id), use.plugin.id, has_part)
+
+    def _on_plugins(self) -> None:
+        """Kinds came or went; how a plugin's map is made may be known only now."""
+        for index in [index for index, (use, _) in self._mapped.items() if use.plugin is not None]:
+            del self._mapped[index]
+        self._show(self._draft.draft)
 
     def _show_source(self, card: ControlCard, digest: str, image: QImage) -> None:
         if card in self._cards and card.layer is not None and card.layer.use.image.digest == digest:

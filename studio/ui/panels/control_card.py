@@ -11,6 +11,8 @@ from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QHBoxLayout, QV
 from studio.core.choices import ControlKind, ResizeMode
 from studio.core.draft import ControlLayer
 from studio.core.recipe import WEIGHT_MAX, Size
+from studio.state.plugin_uses import reference
+from studio.state.plugins_model import ControlKindOf
 from studio.ui.panels.map_view import MapView
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.widgets.buttons import icon_button
@@ -40,6 +42,7 @@ class ControlCard(QFrame):
         self.setObjectName("controlCard")
         self.index = 0
         self._layer: ControlLayer | None = None
+        self._guests: tuple[ControlKindOf, ...] = ()
         self._size = Size(width=1, height=1)
         self._pressed: QPoint | None = None
         self._make_parts()
@@ -51,9 +54,8 @@ class ControlCard(QFrame):
         self.thumb.setFixedWidth(_THUMB.width())
         self.thumb.setAccessibleName(self.tr("The control picture"))
         self.kind = CalmCombo("controlKind", self.tr("Kind of control"))
-        for kind in ControlKind:
-            self.kind.addItem(kind_words(kind)[0], kind.value)
-            self.kind.setItemData(self.kind.count() - 1, plain(kind_words(kind)[1]), Qt.ItemDataRole.ToolTipRole)
+        self.kind.view().setMinimumWidth(180)
+        self._fill_kinds()
         self.eye = icon_button("eye-off", self.tr("Switch this layer on or off"), icon_on="eye")
         self.up = icon_button("up", self.tr("Move up"), px=16)
         self.down = icon_button("down", self.tr("Move down"), px=16)
@@ -69,6 +71,7 @@ class ControlCard(QFrame):
         )
         self.map = MapView(_MAP_PX)
         self.caption = PlainLabel(look="faint")
+        self.problem = PlainLabel(look="warning", wrap=True)
         self.weight = SliderSpin(CalmDoubleSpin(0, WEIGHT_MAX, 0.05, 2), (0, 2))
         self.weight.name_parts(self.tr("Weight"))
         self.range = RangeSlider(100)
@@ -83,6 +86,7 @@ class ControlCard(QFrame):
         column.setContentsMargins(10, 10, 10, 10)
         column.setSpacing(8)
         column.addLayout(self._head())
+        column.addWidget(self.problem)
         column.addWidget(self.map)
         column.addWidget(self.caption, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addLayout(self._knobs())
@@ -138,9 +142,7 @@ class ControlCard(QFrame):
         self.up.clicked.connect(lambda: self.moved.emit(self.index, self.index - 1))
         self.down.clicked.connect(lambda: self.moved.emit(self.index, self.index + 1))
         self.remove.clicked.connect(lambda: self.removed.emit(self.index))
-        self.kind.activated.connect(
-            lambda _row: self._wish(self.tr("change control kind"), kind=ControlKind(self.kind.currentData()))
-        )
+        self.kind.activated.connect(lambda _row: self._on_kind(str(self.kind.currentData())))
         self.resize_mode.activated.connect(
             lambda _row: self._wish(self.tr("change resize mode"), resize=ResizeMode(self.resize_mode.currentData()))
         )
@@ -154,12 +156,24 @@ class ControlCard(QFrame):
         """The layer on show."""
         return self._layer
 
-    def show_layer(self, index: int, count: int, layer: ControlLayer, size: Size) -> None:
-        """Show a layer, the `index`-th of `count`, for pictures of `size`; tells nobody."""
+    def show_kinds(self, guests: tuple[ControlKindOf, ...]) -> None:
+        """Offer the kinds of enabled plugins below those that come with the studio."""
+        if guests != self._guests:
+            self._guests = guests
+            self._fill_kinds()
+
+    def show_layer(self, index: int, count: int, layer: ControlLayer, size: Size, problem: str = "") -> None:
+        """Show a layer, the `index`-th of `count`, for pictures of `size`; tells nobody. `problem`: why it cannot work."""
         self.index, self._layer, self._size = index, layer, size
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
         use = layer.use
         self.setAccessibleName(self.tr("Control layer {n}").replace("{n}", str(index + 1)))
         with QSignalBlocker(self.kind), QSignalBlocker(self.resize_mode):
+            if (
+                self.kind.findData(str(use.kind)) < 0
+            ):  # of a plugin that is off or missing: shown, never changed in silence
+                self.kind.addItem(kind_words(use.kind)[0], str(use.kind))
             self.kind.setCurrentIndex(self.kind.findData(str(use.kind)))
             self.resize_mode.setCurrentIndex(self.resize_mode.findData(use.resize.value))
         self.eye.setChecked(layer.enabled)
@@ -198,6 +212,25 @@ class ControlCard(QFrame):
     def show_problem(self, words: str) -> None:
         """Say why there is nothing to see."""
         self.map.show_words(words, QSize(self._size.width, self._size.height))
+
+    def _fill_kinds(self) -> None:
+        known = [(kind.value, *kind_words(kind)) for kind in ControlKind]
+        guests = [(kind, part.title, part.description) for kind, part, _ in self._guests]
+        with QSignalBlocker(self.kind):
+            self.kind.clear()
+            for kind, title, about in known + guests:
+                if guests and kind == guests[0][0]:
+                    self.kind.insertSeparator(self.kind.count())
+                self.kind.addItem(title, kind)
+                self.kind.setItemData(self.kind.count() - 1, plain(about), Qt.ItemDataRole.ToolTipRole)
+
+    def _on_kind(self, kind: str) -> None:
+        words = self.tr("change control kind")
+        guest = next((info for name, _, info in self._guests if name == kind), None)
+        if guest is not None:
+            self._wish(words, kind=kind, plugin=reference(guest))
+        elif kind in list(ControlKind):
+            self._wish(words, kind=ControlKind(kind), plugin=None)
 
     def _wish(self, words: str, **changes: object) -> None:
         if self._layer is not None:

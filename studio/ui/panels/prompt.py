@@ -9,16 +9,25 @@ from studio.core.draft import Draft
 from studio.core.job import JobState
 from studio.state.draft_model import DraftModel
 from studio.state.job_queue import JobQueue
+from studio.state.plugins_model import PluginsModel
 from studio.state.tokens import Tokens
 from studio.ui.icons import icon
 from studio.ui.panels.prompt_edit import PromptEdit
+from studio.ui.panels.suggest import SuggestButton
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
 
 class PromptPanel(QWidget):
     """Two fields with their token counts over Generate and Cancel. Wishes to generate and cancel are the buttons' clicks."""
 
-    def __init__(self, draft: DraftModel, queue: JobQueue, tokens: Tokens, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        draft: DraftModel,
+        queue: JobQueue,
+        tokens: Tokens,
+        plugins: PluginsModel,
+        parent: QWidget | None = None,
+    ) -> None:
         super().__init__(parent)
         self._draft, self._queue, self._tokens = draft, queue, tokens
         self.prompt = PromptEdit("promptEdit", self.tr("Prompt"), self.tr("What shall the picture show?"), 4)
@@ -28,6 +37,10 @@ class PromptPanel(QWidget):
         self._counts = {"prompt": PlainLabel(look="faint"), "negative": PlainLabel(look="faint")}
         self._asked: dict[str, tuple[str, str]] = {}
         self.prompt_count = self._counts["prompt"]  # stands in the title of the dock
+        self.suggest = SuggestButton(draft, queue, plugins)
+        self.suggest.picked.connect(draft.take_suggestion)
+        self.typed = self._typed_button()
+        self.typed.clicked.connect(draft.use_typed_prompt)
         self.generate = self._generate_button()
         self.cancel = self._cancel_button()
         self._lay_out()
@@ -44,6 +57,12 @@ class PromptPanel(QWidget):
         column.setContentsMargins(12, 10, 12, 12)
         column.setSpacing(4)
         column.addWidget(self.prompt, 3)
+        below = QHBoxLayout()
+        below.setSpacing(4)
+        below.addWidget(self.suggest)
+        below.addStretch(1)
+        below.addWidget(self.typed)
+        column.addLayout(below)
         column.addSpacing(4)
         column.addLayout(self._heading(self.tr("Negative prompt"), "negative"))
         column.addWidget(self.negative, 1)
@@ -60,6 +79,12 @@ class PromptPanel(QWidget):
         row.addStretch(1)
         row.addWidget(self._counts[field])
         return row
+
+    def _typed_button(self) -> QPushButton:
+        button = QPushButton(self.tr("Back to what was typed"))
+        button.setObjectName("typedPromptButton")
+        button.setProperty("look", "quiet")
+        return button
 
     def _generate_button(self) -> QPushButton:
         button = QPushButton(icon("generate", "accent_text"), self.tr("Generate"))
@@ -80,6 +105,10 @@ class PromptPanel(QWidget):
 
     def _show(self, draft: Draft) -> None:
         self.prompt.show_text(draft.prompt)
+        self.typed.setVisible(bool(draft.raw_prompt))
+        plain_tooltip(
+            self.typed, self.tr("A prompt tool made this text of: {text}").replace("{text}", draft.raw_prompt)
+        )
         self.negative.show_text(draft.negative_prompt)
         self.generate.setText(
             self.tr("Generate") if draft.count == 1 else self.tr("Generate {n}").replace("{n}", str(draft.count))

@@ -41,6 +41,7 @@ class SchedulerRow(QWidget):
         super().__init__(parent)
         self.scheduler = CalmCombo("schedulerCombo", self.tr("Scheduler"))
         self.spacing = CalmCombo("spacingCombo", self.tr("Spacing of the steps"))
+        self._guests: tuple[tuple[str, str, str], ...] = ()
         self._fill()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -51,9 +52,18 @@ class SchedulerRow(QWidget):
         self.scheduler.activated.connect(self._on_chosen)
         self.spacing.activated.connect(self._on_chosen)
 
+    def show_guests(self, guests: tuple[tuple[str, str, str], ...]) -> None:
+        """Offer the schedulers of enabled plugins below the studio's own: id, title, description."""
+        if guests != self._guests:
+            self._guests = guests
+            with QSignalBlocker(self.scheduler):
+                self._fill()
+
     def show_choice(self, scheduler: str, spacing: Spacing) -> None:
         """Show a scheduler and its spacing without telling anybody."""
         with QSignalBlocker(self.scheduler), QSignalBlocker(self.spacing):
+            if self.scheduler.findData(scheduler) < 0:  # of a plugin that is off or missing: shown by its id
+                self.scheduler.addItem(scheduler, scheduler)
             self.scheduler.setCurrentIndex(self.scheduler.findData(scheduler))
             info = SCHEDULERS.get(scheduler)
             self._fill_spacings(info.spacings if info else (spacing,))
@@ -73,15 +83,19 @@ class SchedulerRow(QWidget):
 
     def _fill(self) -> None:
         model = QStandardItemModel(self.scheduler)
-        for title, infos in self._groups():
+        own = [
+            (title, [(info.id, info.title, f"{info.good_for}\n{cost_words(info)}") for info in infos])
+            for title, infos in self._groups()
+        ]
+        for title, rows in (*own, *([(self.tr("From plugins"), list(self._guests))] if self._guests else [])):
             heading = QStandardItem(title)
             heading.setFlags(Qt.ItemFlag.NoItemFlags)
             heading.setFont(ui_font(11, ui_font().Weight.DemiBold))
             model.appendRow(heading)
-            for info in infos:
-                item = QStandardItem(info.title)
-                item.setData(info.id, Qt.ItemDataRole.UserRole)
-                item.setToolTip(plain(f"{info.good_for}\n{cost_words(info)}"))
+            for scheduler, name, about in rows:
+                item = QStandardItem(name)
+                item.setData(scheduler, Qt.ItemDataRole.UserRole)
+                item.setToolTip(plain(about))
                 model.appendRow(item)
         self.scheduler.setModel(model)
         self.scheduler.setMaxVisibleItems(24)

@@ -10,6 +10,7 @@ from studio.core.picture import Picture
 from studio.core.recipe import GUIDANCE_MAX, STEPS_MAX
 from studio.state.draft_model import DraftModel
 from studio.state.job_queue import JobQueue
+from studio.state.plugins_model import PluginsModel
 from studio.ui.panels.scheduler_row import CalmCombo, SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
 from studio.ui.panels.size_row import SizeRow
@@ -23,10 +24,15 @@ class SettingsPanel(QScrollArea):
     """Shows the draft's settings and wishes changes. Mutable state: none beyond the widgets."""
 
     def __init__(
-        self, draft: DraftModel, queue: JobQueue, models: tuple[str, ...], parent: QWidget | None = None
+        self,
+        draft: DraftModel,
+        queue: JobQueue,
+        models: tuple[str, ...],
+        plugins: PluginsModel,
+        parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
-        self._draft, self._models = draft, models
+        self._draft, self._models, self._plugins = draft, models, plugins
         self._make_fields()
         body = self._body()
         self.setWidget(body)
@@ -36,6 +42,7 @@ class SettingsPanel(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._connect()
         queue.picture_added.connect(self._on_picture)
+        plugins.changed.connect(self._on_plugins)
         self._show(draft.draft)
 
     def _make_fields(self) -> None:
@@ -140,6 +147,11 @@ class SettingsPanel(QScrollArea):
         elif name in self._models:
             plain_tooltip(self.model, self.tr("The model that paints."))
         self.model.setCurrentIndex(row)
+
+    def _on_plugins(self) -> None:
+        self.scheduler.show_guests(self._plugins.schedulers())
+        draft = self._draft.draft
+        self.scheduler.show_choice(draft.scheduler, draft.spacing)
 
     def _on_picture(self, picture: Picture) -> None:
         self.seed.remember(picture.recipe.seed)

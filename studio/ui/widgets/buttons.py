@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QPainter, QPaintEvent
-from PySide6.QtWidgets import QToolButton, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QToolButton, QWidget
 
 from studio.ui.icons import icon, render
 from studio.ui.theme import colors
@@ -20,6 +20,21 @@ def icon_button(name: str, says: str, parent: QWidget | None = None, icon_on: st
     button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     plain_tooltip(button, says, name=True)
     return button
+
+
+class MenuButton(QPushButton):
+    """A push button with an icon that opens `menu` below itself without waiting for it (QPushButton's own menu waits)."""
+
+    def __init__(self, icon_name: str, words: str, parent: QWidget | None = None) -> None:
+        super().__init__(icon(icon_name), words, parent)
+        self.setIconSize(QSize(16, 16))
+        self.setAutoDefault(False)
+        self.menu_below = QMenu(self)
+        self.clicked.connect(self.open_menu)
+
+    def open_menu(self) -> None:
+        """Open the menu."""
+        self.menu_below.popup(self.mapToGlobal(QPoint(0, self.height() + 2)))
 
 
 class IconSign(QWidget):

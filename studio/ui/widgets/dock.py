@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QMouseEvent
-from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QToolButton, QVBoxLayout, QWidget
 
 from studio.ui.widgets.buttons import icon_button
 from studio.ui.widgets.text import PlainLabel
@@ -46,6 +46,14 @@ class Dock(QDockWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(panel)
         self.setWidget(body)
+        self.visibilityChanged.connect(self._show_label)
+        self.topLevelChanged.connect(self._show_label)
+
+    def _show_label(self, _changed: bool) -> None:
+        """Between tabs that say the same, the title is not said again."""
+        window = self.parentWidget()
+        tabbed = isinstance(window, QMainWindow) and bool(window.tabifiedDockWidgets(self))
+        self._label.setVisible(self.isFloating() or not tabbed)
 
     def _title(self, title: str, tools: tuple[QWidget, ...]) -> QWidget:
         bar = _Title()
@@ -55,7 +63,8 @@ class Dock(QDockWidget):
         row = QHBoxLayout(bar)
         row.setContentsMargins(12, 0, 6, 0)
         row.setSpacing(2)
-        row.addWidget(PlainLabel(title, look="title"))
+        self._label = PlainLabel(title, look="title")
+        row.addWidget(self._label)
         row.addStretch(1)
         for tool in tools:
             row.addWidget(tool)
