@@ -29,7 +29,8 @@ def warm_hint(controlnet: ControlNetModel, maps: Tensor) -> ControlNetModel:
     """Scales the hint network so that every layer's output on `maps` has unit spread (LSUV, Mishkin & Matas 2016).
 
     `maps`: (batch, 3, px, px) outlines. With default weights nine layers shrink sparse lines to a thousandth, the last
-    one starts at zero, and the hint stays invisible for thousands of steps. Returns its argument.
+    one starts at zero, and the hint stays invisible for thousands of steps. The layers at full and half the side keep
+    these weights: their backward pass would cost more than the UNet's. Returns its argument.
     """
     network = controlnet.controlnet_cond_embedding
     nn.init.kaiming_normal_(network.conv_out.weight, nonlinearity="linear")
@@ -37,6 +38,8 @@ def warm_hint(controlnet: ControlNetModel, maps: Tensor) -> ControlNetModel:
     for block in network.blocks:
         hidden = scale_to_unit(block, F.silu(hidden))
     scale_to_unit(network.conv_out, F.silu(hidden))
+    for layer in (network.conv_in, *network.blocks[:3]):
+        layer.requires_grad_(False)
     return controlnet
 
 
@@ -74,7 +77,7 @@ class ControlNetStage:
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's v-loss with the ControlNet's residuals added to the UNet."""
-        batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT)
+        batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT, early=True)
         sketch = sketches(self.batches, batch)
         with self.batches.compute.precision():
             down, middle = self.network(

@@ -44,7 +44,7 @@ class AdapterStage:
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's v-loss with the adapter's features added to the UNet's encoder."""
-        batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT)
+        batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT, early=True)
         sketch = sketches(self.batches, batch)
         with self.batches.compute.precision():
             features = self.network(sketch)

@@ -64,9 +64,16 @@ class Diffusion:
         return alpha * clean + sigma * noise, alpha * noise - sigma * clean
 
 
-def stratified_timesteps(rng: np.random.Generator, count: int, levels: int = 1000) -> npt.NDArray[np.int64]:
-    """`count` timesteps, one uniform in each of `count` equal parts of the range, in random order."""
+def stratified_timesteps(
+    rng: np.random.Generator, count: int, levels: int = 1000, early: bool = False
+) -> npt.NDArray[np.int64]:
+    """`count` timesteps, one uniform in each of `count` equal parts of the range, in random order.
+
+    `early`: drawn as (1 - u^3) instead, mostly noisy ones, where a picture's layout is decided: what control networks
+    have to learn (Mou et al. 2023, section 3.4).
+    """
     places = (rng.permutation(count) + rng.random(count)) / count
+    places = 1.0 - places**3 if early else places
     return np.minimum((places * levels).astype(np.int64), levels - 1)
 
 
@@ -107,14 +114,14 @@ class DiffusionBatches:
         self.store, self.tower, self.tokenizer, self.compute = store, tower, tokenizer, compute
         self.diffusion = Diffusion(scheduler, compute.device)
 
-    def draw(self, rng: np.random.Generator, count: int, progress: float, dropout: float) -> Batch:
-        """One batch; `rows` tells which scenes it holds."""
+    def draw(self, rng: np.random.Generator, count: int, progress: float, dropout: float, early: bool = False) -> Batch:
+        """One batch; `rows` tells which scenes it holds. `early`: see `stratified_timesteps`."""
         rows = self.store.pick(rng, count, progress)
         device = self.compute.device
         clean = torch.from_numpy(self.store.latents[rows].astype(np.float32)).to(device)
         clean = clean.contiguous(memory_format=torch.channels_last)
         weights = torch.from_numpy(self.store.weights[rows].astype(np.float32)).to(device)
-        timesteps = torch.from_numpy(stratified_timesteps(rng, count)).to(device)
+        timesteps = torch.from_numpy(stratified_timesteps(rng, count, early=early)).to(device)
         noise = tensor_noise(rng, tuple(clean.shape), device)
         noisy, target = self.diffusion.noised(clean, noise, timesteps)
         texts = self.store.captions(rng, rows.tolist(), dropout)
