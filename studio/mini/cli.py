@@ -30,15 +30,27 @@ def add_mini_commands(parser: argparse.ArgumentParser) -> None:
     train.set_defaults(run=_train)
     evaluate = commands.add_parser("evaluate", help="print the quality table")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    evaluate.add_argument("--samples", type=int, default=24, help="pictures per figure and language")
+    evaluate.add_argument("--samples", type=int, default=40, help="pictures per figure and language")
     evaluate.set_defaults(run=_evaluate)
+    distribution = commands.add_parser("distribution", help="distances to true pictures by sampler and steps")
+    distribution.add_argument("--pictures", type=int, default=200, help="pictures per sampler and number of steps")
+    distribution.add_argument("--steps", default="1,2,5,10,20,50,100", help="numbers of steps, separated by commas")
+    distribution.add_argument("--guidance", type=float, default=1.0)
+    distribution.add_argument("--out", type=Path, default=Path("distribution"), help="folder of table, plot and cells")
+    distribution.set_defaults(run=_distribution)
+    card = commands.add_parser("card", help="write figures, samples and distances into the model card")
+    card.add_argument("--report", type=Path, default=None, help="what `mini evaluate --json` printed")
+    card.add_argument("--distribution", type=Path, default=None, help="what `mini distribution --out` wrote")
+    card.add_argument("--seed", type=int, default=1, help="first seed of the sample sheet")
+    card.add_argument("--no-sheet", action="store_true", help="keep the sheet as it is")
+    card.set_defaults(run=_card)
     sheet = commands.add_parser("sheet", help="draw a sample sheet of the fixed prompts")
     sheet.add_argument("--out", type=Path, default=Path("mini-sheet.png"))
     sheet.add_argument("--seed", type=int, default=1)
     sheet.set_defaults(run=_sheet)
     export = commands.add_parser("export", help="export kept parts again and renew the digests in the model card")
     export.set_defaults(run=_export)
-    for command in (train, evaluate, sheet, export):
+    for command in (train, evaluate, sheet, export, distribution, card):
         command.add_argument("--state", type=Path, default=None, help="training state (default: .mini in the project)")
         command.add_argument("--model", type=Path, default=None, help="exported model (default: resources/mini)")
         command.add_argument("--device", default="auto", help="auto, cuda or cpu")
@@ -82,10 +94,38 @@ def _train(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate(arguments: argparse.Namespace) -> int:
-    from studio.mini import config, evaluate
+    from studio.mini import config, evaluate, table
 
     report = evaluate.evaluate(_folders(arguments)[1], config.choose_compute(arguments.device), arguments.samples)
-    print(json.dumps(report, indent=2) if arguments.json else evaluate.as_table(report))
+    print(json.dumps(table.with_rows(report), indent=2) if arguments.json else table.as_table(report))
+    return 0
+
+
+def _distribution(arguments: argparse.Namespace) -> int:
+    from studio.mini import config, distribution
+
+    steps = [int(count) for count in arguments.steps.split(",") if count.strip().isdigit()]
+    if not steps or min(steps) < 1 or max(steps) > 1000 or arguments.pictures < 10:
+        print("--steps takes numbers from 1 to 1000, separated by commas; --pictures is at least 10.", file=sys.stderr)
+        return 2
+    model, compute = _folders(arguments)[1], config.choose_compute(arguments.device)
+    try:
+        report = distribution.measure(
+            model, arguments.out, compute, arguments.pictures, steps, guidance=arguments.guidance
+        )
+    except ImportError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(distribution.as_markdown(report))
+    return 0
+
+
+def _card(arguments: argparse.Namespace) -> int:
+    from studio.mini import card
+
+    report = json.loads(arguments.report.read_text(encoding="utf-8")) if arguments.report else None
+    model = _folders(arguments)[1]
+    print(card.write_card(model, report, arguments.distribution, arguments.seed, sheet=not arguments.no_sheet))
     return 0
 
 

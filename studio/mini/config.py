@@ -17,7 +17,10 @@ from transformers import CLIPTextConfig, CLIPTextModel
 PROJECT = Path(__file__).resolve().parents[2]
 STATE_FOLDER = PROJECT / ".mini"
 MODEL_FOLDER = PROJECT / "resources" / "mini"
-STAGES = ("vae", "text", "latents_small", "unet_small", "latents", "unet", "t2i_adapter", "controlnet", "scorer")
+STAGES = (
+    "vae", "text", "latents_small", "unet_small", "latents", "unet", "t2i_adapter", "controlnet", "scorer",
+    "tiny_decoder", "few_step", "style_loras", "classifier", "clip", "uni_controlnet", "expander",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from diffusers import (
+    AutoencoderTiny,
     ControlNetModel,
     StableDiffusionAdapterPipeline,
     StableDiffusionControlNetPipeline,
@@ -26,11 +27,14 @@ from PIL import Image
 from studio.mini.config import Compute
 from studio.mini.data import HELD_OUT, Pixels, scene_number, to_pixels, to_unit
 from studio.mini.drawings import Drawing, Scene, attributes, caption, render
+from studio.mini.few_step import STEPS as FAST_STEPS
+from studio.mini.few_step import fast_folder
 from studio.mini.metrics import edge_f1, psnr
 from studio.mini.scorer import Scorer, held_out_accuracy, load_scorer, read
 from studio.mini.sheet import GUIDANCE, STEPS, draw, load_pipeline
+from studio.mini.table import Report
+from studio.mini.tiny_decoder import distance_db, load_tiny_vae, time_ratio
 
-Report = dict[str, Any]  # Any: JSON values
 Judge = Callable[[dict[str, int], dict[str, int]], bool]
 LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 
@@ -65,12 +69,16 @@ GROUPS: dict[str, Callable[[Scene], bool]] = {
 }
 
 
-def evaluate(model: Path, compute: Compute, samples: int = 24) -> Report:
-    """Measures everything; `samples` pictures per group and language. Progress on stderr."""
+def evaluate(model: Path, compute: Compute, samples: int = 40) -> Report:
+    """Measures everything that is there; `samples` pictures per group and language. Progress on stderr.
+
+    Parts that do not exist yet have None as their figures.
+    """
     started = time.monotonic()
-    device = str(compute.device)
-    pipe = load_pipeline(model, device)
+    pipe = load_pipeline(model, str(compute.device))
     scorer = load_scorer(model / "scorer")
+    fast = load_fast(model, compute)
+    tiny = load_tiny_vae(model / "tiny_vae").to(compute.device) if (model / "tiny_vae").exists() else None
     report: Report = {
         "samples": samples,
         "steps": STEPS,
@@ -78,16 +86,70 @@ def evaluate(model: Path, compute: Compute, samples: int = 24) -> Report:
         "scorer held-out accuracy": _rounded(held_out_accuracy(scorer)),
         "VAE round trip, dB": round(round_trip(pipe, samples), 2),
         "seconds per picture": round(seconds_per_picture(pipe), 2),
-        "prompts": {},
+        "prompts": prompt_figures(pipe, scorer, samples, STEPS, GUIDANCE),
+        "few-step prompts": prompt_figures(fast, scorer, samples, FAST_STEPS, 1.0) if fast else None,
+        "control": control_figures(model, pipe, max(samples // 2, 4)),
+        "MB": round((folder_size(model) + folder_size(fast_folder(model))) / 1e6, 1),
     }
-    for group, wanted in GROUPS.items():
-        scenes = held_out_scenes(wanted, samples, balanced=group == "count")
-        for language in LANGUAGE_NAMES:
-            _say(f"{group}, {LANGUAGE_NAMES[language]}")
-            _judge_prompts(report["prompts"], group, language, scenes, pipe, scorer)
-    report["control"] = control_figures(model, pipe, max(samples // 2, 4))
+    report |= fast_figures(fast, tiny) | tiny_figures(tiny, pipe, samples)
     report["seconds"] = round(time.monotonic() - started, 1)
     return report
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes of all files below a folder; 0 if there is none."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def load_fast(model: Path, compute: Compute) -> StableDiffusionPipeline | None:
+    """The four-step model beside a model, if there is one."""
+    folder = fast_folder(model)
+    return load_pipeline(folder, str(compute.device)) if (folder / "model_index.json").exists() else None
+
+
+def fast_figures(fast: StableDiffusionPipeline | None, tiny: AutoencoderTiny | None) -> Report:
+    """Seconds of a four-step picture, text to pixels, with the full and with the tiny decoder."""
+    names = ("seconds per four-step picture", "seconds per four-step picture, tiny decoder")
+    report: Report = dict.fromkeys(names)
+    if fast is None:
+        return report
+    report[names[0]] = round(seconds_per_picture(fast, FAST_STEPS, 1.0), 3)
+    if tiny is not None:
+        full, fast.vae = fast.vae, tiny
+        report[names[1]] = round(seconds_per_picture(fast, FAST_STEPS, 1.0), 3)
+        fast.vae = full
+    return report
+
+
+def tiny_figures(tiny: AutoencoderTiny | None, pipe: StableDiffusionPipeline, samples: int) -> Report:
+    """The tiny decoder against the full one: PSNR in dB on codes of held-out renders, and time."""
+    if tiny is None:
+        return {"tiny decoder, dB": None, "tiny decoder, time ratio": None}
+    px = pipe.unet.config.sample_size * pipe.vae_scale_factor
+    truths = [render(scene_number(HELD_OUT + number, number % 3), px).image for number in range(samples)]
+    with torch.no_grad():
+        codes = torch.cat([pipe.vae.encode(to_unit(t[None]).to(pipe.device)).latent_dist.mode() for t in truths])
+    decibel, ratio = distance_db(tiny, pipe.vae, codes), time_ratio(tiny, pipe.vae, codes[:1])
+    return {"tiny decoder, dB": round(decibel, 2), "tiny decoder, time ratio": round(ratio, 3)}
+
+
+def prompt_figures(
+    pipe: StableDiffusionPipeline, scorer: Scorer, samples: int, steps: int, guidance: float
+) -> dict[str, dict[str, float]]:
+    """Shares of held-out captions drawn rightly: title to "en", "zh" and "true renders"."""
+    table: dict[str, dict[str, float]] = {}
+    for group, wanted in GROUPS.items():
+        scenes = held_out_scenes(wanted, samples, balanced=group == "count")
+        truths = [attributes(scene) for scene in scenes]
+        px = pipe.unet.config.sample_size * pipe.vae_scale_factor
+        readings = {"true renders": _readings(scorer, [render(scene, px).image for scene in scenes])}
+        for language, title in LANGUAGE_NAMES.items():
+            _say(f"{group}, {title}, {steps} steps")
+            captions = [full_caption(scene, language) for scene in scenes]
+            readings[language] = _readings(scorer, draw(pipe, captions, 1000, steps, guidance=guidance))
+        for figure in (figure for figure in FIGURES if figure.group == group):
+            table[figure.title] = {name: _share(figure.right, read, truths) for name, read in readings.items()}
+    return table
 
 
 def held_out_scenes(wanted: Callable[[Scene], bool], count: int, balanced: bool = False) -> list[Scene]:
@@ -113,19 +175,6 @@ def full_caption(scene: Scene, language: str) -> str:
     return max((caption(scene, rng, language) for _ in range(8)), key=len)
 
 
-def _judge_prompts(
-    table: Report, group: str, language: str, scenes: list[Scene], pipe: StableDiffusionPipeline, scorer: Scorer
-) -> None:
-    pictures = draw(pipe, [full_caption(scene, language) for scene in scenes], seed=1000)
-    truths = [attributes(scene) for scene in scenes]
-    drawn = _readings(scorer, pictures)
-    true = _readings(scorer, [render(scene, pictures[0].shape[0]).image for scene in scenes])
-    for figure in (figure for figure in FIGURES if figure.group == group):
-        row = table.setdefault(figure.title, {})
-        row[language] = _share(figure.right, drawn, truths)
-        row["true renders"] = _share(figure.right, true, truths)
-
-
 def _readings(scorer: Scorer, pictures: list[Pixels]) -> list[dict[str, int]]:
     answers = read(scorer, pictures)
     return [{name: int(values[i]) for name, values in answers.items()} for i in range(len(pictures))]
@@ -141,15 +190,15 @@ def control_figures(model: Path, pipe: StableDiffusionPipeline, samples: int) ->
     drawings = [render(scene, pipe.unet.config.sample_size * pipe.vae_scale_factor) for scene in scenes]
     prompts = [full_caption(scene, "en") for scene in scenes]
     _say("control")
-    plain = draw(pipe, prompts, seed=2000)
-    report = {
+    report: Report = {
         "true renders": _mean_f1([drawing.image for drawing in drawings], drawings),
-        "without": _mean_f1(plain, drawings),
-        "ControlNet": _mean_f1(draw_controlled(controlnet_pipeline(model, pipe), prompts, drawings, 2000), drawings),
-        "T2I-Adapter": _mean_f1(draw_controlled(adapter_pipeline(model, pipe), prompts, drawings, 2000), drawings),
+        "without": _mean_f1(draw(pipe, prompts, seed=2000), drawings),
     }
-    for name in ("ControlNet", "T2I-Adapter"):
-        report[f"{name}, ratio to without"] = round(report[name] / max(report["without"], 1e-3), 2)
+    for name, (folder, make) in CONTROLS.items():
+        report[name] = report[f"{name}, ratio to without"] = None
+        if (model / folder / "config.json").exists():
+            report[name] = _mean_f1(draw_controlled(make(model, pipe), prompts, drawings, 2000), drawings)
+            report[f"{name}, ratio to without"] = round(report[name] / max(report["without"], 1e-3), 2)
     return report
 
 
@@ -174,6 +223,12 @@ def adapter_pipeline(model: Path, pipe: StableDiffusionPipeline) -> StableDiffus
 def _quiet(pipe: Any) -> Any:  # Any: either pipeline
     pipe.set_progress_bar_config(disable=True)
     return pipe
+
+
+CONTROLS: dict[str, tuple[str, Callable[[Path, StableDiffusionPipeline], Any]]] = {  # Any: either pipeline
+    "ControlNet": ("controlnet", controlnet_pipeline),
+    "T2I-Adapter": ("t2i_adapter", adapter_pipeline),
+}
 
 
 def draw_controlled(pipe: Any, prompts: list[str], drawings: list[Drawing], seed: int) -> list[Pixels]:
@@ -205,28 +260,16 @@ def round_trip(pipe: StableDiffusionPipeline, samples: int) -> float:
     return float(np.mean(scores))
 
 
-def seconds_per_picture(pipe: StableDiffusionPipeline, repeats: int = 3) -> float:
-    """Median wall seconds of one 20-step picture with guidance, text to pixels."""
+def seconds_per_picture(
+    pipe: StableDiffusionPipeline, steps: int = STEPS, guidance: float = GUIDANCE, repeats: int = 5
+) -> float:
+    """Median wall seconds of one picture, text to pixels, after one that warms up."""
     times = []
-    for seed in range(repeats):
+    for seed in range(repeats + 1):
         started = time.monotonic()
-        draw(pipe, ["a red house on green hills"], seed)
+        draw(pipe, ["a red house on green hills"], seed, steps, guidance=guidance)
         times.append(time.monotonic() - started)
-    return float(np.median(times))
-
-
-def as_table(report: Report) -> str:
-    """The report as text for a person."""
-    lines = [f"{'held-out captions':<46}{'English':>9}{'Chinese':>9}{'true renders':>14}"]
-    for title, row in report["prompts"].items():
-        lines.append(f"{title:<46}{row['en']:>9.0%}{row['zh']:>9.0%}{row['true renders']:>14.0%}")
-    lines += ["", "sketch followed: edge F1 within 2 px"]
-    lines += [f"{name:<46}{value:>9}" for name, value in report["control"].items()]
-    accuracy = ", ".join(f"{name} {value:.0%}" for name, value in report["scorer held-out accuracy"].items())
-    lines += ["", f"scorer's own held-out accuracy: {accuracy}"]
-    for name in ("VAE round trip, dB", "seconds per picture", "samples", "steps", "guidance", "seconds"):
-        lines.append(f"{name:<46}{report[name]:>9}")
-    return "\n".join(lines)
+    return float(np.median(times[1:]))
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -34,6 +34,7 @@ def draw(
     steps: int = STEPS,
     batch: int = 8,
     px: int | None = None,
+    guidance: float = GUIDANCE,
 ) -> list[np.ndarray]:
     """uint8 (px, px, 3) pictures of the prompts, seeds `seed`, `seed` + 1, ...; `px` None is the model's own size."""
     pictures: list[np.ndarray] = []
@@ -41,7 +42,7 @@ def draw(
         part = list(prompts[start : start + batch])
         generators = [torch.Generator().manual_seed(seed + start + i) for i in range(len(part))]
         result = pipe(
-            part, height=px, width=px, num_inference_steps=steps, guidance_scale=GUIDANCE, generator=generators,
+            part, height=px, width=px, num_inference_steps=steps, guidance_scale=guidance, generator=generators,
             output_type="np",
         )  # fmt: skip
         pictures += [np.round(picture * 255).astype(np.uint8) for picture in result.images]

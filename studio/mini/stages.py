@@ -5,6 +5,7 @@ Stages run in the order of config.STAGES and read what earlier ones kept, so eac
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from collections.abc import Callable
@@ -18,15 +19,22 @@ from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from studio.mini import config, export
+from studio.mini.classifier import train_classifier
+from studio.mini.clip import train_clip
 from studio.mini.controlnet import ControlNetStage, warm_hint
 from studio.mini.data import HELD_OUT, LatentStore, hints
+from studio.mini.expander import train_expander
+from studio.mini.few_step import train_few_step
 from studio.mini.scorer import ScorerStage, held_out_accuracy, save_scorer
 from studio.mini.sheet import draw_sheet
+from studio.mini.style_loras import train_style_loras
 from studio.mini.t2i_adapter import AdapterStage, warm_adapter
 from studio.mini.text_encoder import TextStage, reading_accuracy
 from studio.mini.text_to_image import DiffusionBatches, UnetStage, fill_store
+from studio.mini.tiny_decoder import train_tiny_decoder
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget, Rates, Trainer, append_line, freeze
+from studio.mini.uni_controlnet import train_uni_controlnet
 from studio.mini.vae import (
     DecoderStage,
     encode_scenes,
@@ -36,6 +44,7 @@ from studio.mini.vae import (
 )
 
 Network = TypeVar("Network", bound=nn.Module)
+SAVES_PER_SHEET = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +170,19 @@ def train_unet(shop: Workshop, budget: Budget) -> None:
     """
     torch.manual_seed(shop.seed)
     unet = config.make_unet(shop.arch)
-    if (shop.state / "unet" / "config.json").exists():
+    beginner = not (shop.state / "unet" / "config.json").exists()
+    if not beginner:
         unet.load_state_dict(shop.unet().state_dict())
-    stage = UnetStage(unet, shop.batches(), batch=shop.batch, name=f"unet{shop.suffix}")
+    stage = UnetStage(unet, shop.batches(), batch=shop.batch, name=f"unet{shop.suffix}", beginner=beginner)
     flat = 0.85 if shop.suffix else 0.6
     trainer = Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=flat, ema=0.999), shop.seed)
 
+    saves = itertools.count(1)
+
     def watch(step: int) -> None:
         shop.keep("unet", unet)
-        draw_sheet(shop.output, shop.state / "sheets" / f"{stage.name}-{step:07d}.png", shop.arch.image_px, seed=1)
+        if next(saves) % SAVES_PER_SHEET == 0:  # a sheet takes a minute of the training's time
+            draw_sheet(shop.output, shop.state / "sheets" / f"{stage.name}-{step:07d}.png", shop.arch.image_px, seed=1)
 
     trainer.run(save_every=300.0, watch=watch)
     shop.keep("unet", unet)
@@ -226,7 +239,7 @@ def train_scorer(shop: Workshop, budget: Budget) -> None:
     stage = ScorerStage(shop.store(), shop.compute)
     Trainer(stage, shop.state, budget, Rates(rate=2e-3, flat=0.5, ema=0.995), shop.seed).run()
     freeze([stage.network])
-    save_scorer(stage.network, shop.output / "scorer", held_out_accuracy(stage.network, image_px=shop.arch.image_px))
+    save_scorer(stage.scorer, shop.output / "scorer", held_out_accuracy(stage.scorer, image_px=shop.arch.image_px))
 
 
 def export_kept(shop: Workshop) -> None:
@@ -257,9 +270,17 @@ TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
     "t2i_adapter": train_t2i_adapter,
     "controlnet": train_controlnet,
     "scorer": train_scorer,
+    "tiny_decoder": train_tiny_decoder,
+    "few_step": train_few_step,
+    "style_loras": train_style_loras,
+    "classifier": train_classifier,
+    "clip": train_clip,
+    "expander": train_expander,
+    "uni_controlnet": train_uni_controlnet,
 }
 MINUTES = {
     "vae": 20.0, "text": 9.0, "latents_small": 0.0, "unet_small": 60.0, "latents": 0.0, "unet": 65.0, "decoder": 8.0,
-    "t2i_adapter": 8.0, "controlnet": 15.0, "scorer": 5.0,
+    "t2i_adapter": 8.0, "controlnet": 15.0, "scorer": 5.0, "style_loras": 12.0, "classifier": 10.0, "clip": 10.0,
+    "uni_controlnet": 15.0, "expander": 10.0, "tiny_decoder": 12.0, "few_step": 20.0,
 }  # fmt: skip
 """Minutes of each stage on two cores when nothing else is asked for: a first version. See the card for more."""

@@ -7,7 +7,7 @@ import torch
 
 from studio.mini.data import scene_number
 from studio.mini.drawings import render
-from studio.mini.evaluate import GROUPS, as_table, full_caption, held_out_scenes
+from studio.mini.evaluate import GROUPS, full_caption, held_out_scenes
 from studio.mini.metrics import edge_f1, psnr
 from studio.mini.scorer import Scorer, load_scorer, read, save_scorer
 
@@ -41,19 +41,3 @@ def test_a_scorer_survives_its_file(tmp_path) -> None:  # type: ignore[no-untype
     pictures = [render(scene_number(n, 0), 256).image for n in range(3)]
     before, after = read(scorer, pictures), read(load_scorer(tmp_path), pictures)
     assert all((before[name] == after[name]).mean() > 0.6 for name in before), "half precision may flip a near tie"
-
-
-def test_the_table_shows_every_figure() -> None:
-    report = {
-        "prompts": {"object's colour right": {"en": 0.5, "zh": 0.25, "true renders": 1.0}},
-        "control": {"without": 0.1},
-        "scorer held-out accuracy": {"kind0": 0.99},
-        "VAE round trip, dB": 30.0,
-        "seconds per picture": 1.0,
-        "samples": 4,
-        "steps": 20,
-        "guidance": 4.0,
-        "seconds": 9.0,
-    }
-    text = as_table(report)
-    assert all(part in text for part in ("50%", "25%", "100%", "0.1", "kind0 99%", "30.0"))

@@ -1,0 +1,73 @@
+"""The parts that the studio sees: a local condition as a control layer, and a whole picture as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from studio.api import BadInputImage, Denoiser, Steering, Use
+
+from .pictures import map_tensor
+from .session import Layer, Sessions, Tokens
+from .weights import Global, Weights
+
+
+class Local:
+    """One of the local conditions. Obeys `studio.api.Adapter`; the UNet itself is never touched."""
+
+    def __init__(self, condition: str, weights: Weights, sessions: Sessions) -> None:
+        self._condition, self._weights, self._sessions = condition, weights, sessions
+
+    @contextmanager
+    def attach(self, denoiser: Denoiser, use: Use) -> Iterator[Steering]:
+        """Joins the other layers of the picture. Raises `ModelMissing` in words before anything is loaded."""
+        network = self._weights.local(self._condition, denoiser, use)
+        pixels = map_tensor(_map_of(use)).to(device=denoiser.device, dtype=denoiser.dtype)
+        layer = Layer(self._condition, pixels, use.weight, use.start, use.end)
+        with self._sessions.joined(denoiser, layer) as session:
+            try:
+                yield Steering(residuals=partial(session.run, network, layer))
+            finally:
+                session.forget(network)
+
+
+class WholePicture:
+    """What a picture shows and how, as tokens behind the text. Obeys `studio.api.Adapter`."""
+
+    def __init__(self, weights: Weights, sessions: Sessions) -> None:
+        self._weights, self._sessions = weights, sessions
+
+    @contextmanager
+    def attach(self, denoiser: Denoiser, use: Use) -> Iterator[Steering]:
+        """Appends the picture's tokens; a window shorter than all steps hides them from the UNet outside of it."""
+        picture = _map_of(use)
+        if use.weight == 0:
+            yield Steering()
+            return
+        values = picture_tokens(self._weights.picture(denoiser, use), picture, use.weight, denoiser.branches)
+        tokens = Tokens(values, use.start, use.end)
+        always = use.start <= 0 and use.end >= 1
+        with self._sessions.joined(denoiser, tokens) as session:
+            hook = None if always else denoiser.unet.register_forward_pre_hook(session.cut, with_kwargs=True)
+            with hook or nullcontext():
+                yield Steering(text=tokens.append, residuals=None if always else session.note)
+
+
+@torch.no_grad()
+def picture_tokens(network: Global, picture: Image.Image, weight: float, branches: int) -> Tensor:
+    """(branches, tokens, features): the unconditional branch sees the tokens of an embedding of zeros (section 3.3)."""
+    embedding = network.embed(picture)
+    both = torch.cat([torch.zeros_like(embedding), embedding]) if branches > 1 else embedding
+    tokens: Tensor = network.adapter(both)
+    return tokens * weight
+
+
+def _map_of(use: Use) -> Image.Image:
+    if "map" not in use.images:
+        raise BadInputImage("A layer of Uni-ControlNet has no picture to follow.", "Give it a picture.")
+    return use.images["map"]
