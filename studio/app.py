@@ -18,7 +18,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, Rendered, Runner, make_engine
-from studio.engine.models import list_models
+from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
 from studio.state.background import Background
@@ -184,6 +184,7 @@ def _state(
     queue.cancel_stalled.connect(
         lambda _: messages.warn("The picture does not stop.", "Its step is still computing; the studio stays usable.")
     )
+    models = list_models(model_folders(folders)) or ("mini",)
     return StudioState(
         messages=messages,
         draft=draft,
@@ -202,7 +203,8 @@ def _state(
         own_files=OwnFiles(folders.files, (folders.loras,), threads["files"]),
         ranking=Ranking(queue),
         plugins_folder=folders.plugins,
-        models=list_models(model_folders(folders)) or ("mini",),
+        models=models,
+        advice=advice_for(models, model_folders(folders)),
         models_folder=folders.models,
     )
 

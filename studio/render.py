@@ -20,6 +20,7 @@ from studio.core.paths import model_folders
 from studio.core.plugins import Part
 from studio.core.recipe import ControlUse, ImageRef, ModelRef, PluginRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS, find_scheduler
+from studio.engine.models import advice_for, find_model
 from studio.render_plugins import PluginRoom, read_lora, read_plugin
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
     parser.add_argument("--negative", default="", metavar="TEXT", help="what it should not show")
     parser.add_argument("--seed", type=int, metavar="N", help="0 to 4294967295; without it a new one is chosen")
     parser.add_argument(
-        "--steps", type=int, default=Draft().steps, metavar="N", help="denoising steps (default %(default)s)"
+        "--steps",
+        type=int,
+        metavar="N",
+        help=f"denoising steps (default {Draft().steps}, or what the model is made for)",
     )
-    parser.add_argument("--scheduler", default="DPM++ 2M", metavar="NAME", help="see “main.py schedulers”")
-    parser.add_argument("--guidance", type=float, default=Draft().guidance_scale, metavar="X", help="guidance scale")
+    parser.add_argument("--scheduler", metavar="NAME", help="see “main.py schedulers” (default DPM++ 2M)")
+    parser.add_argument("--guidance", type=float, metavar="X", help="guidance scale")
     parser.add_argument("--size", default="256x256", metavar="WxH", help="pixels (default %(default)s)")
     parser.add_argument("--model", default="mini", metavar="NAME|PATH", help="a model by name or its folder")
     parser.add_argument(
@@ -86,7 +90,6 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
 
 def render(arguments: argparse.Namespace) -> int:
     """Make the picture that the arguments ask for. Raises StudioError for wrong input, before anything is loaded."""
-    from studio.engine.models import find_model
     from studio.gallery.store import GalleryStore
 
     _check_out(arguments.out)
@@ -97,7 +100,8 @@ def render(arguments: argparse.Namespace) -> int:
     folders = model_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
     find_model(model, folders)
-    recipe = expand(_draft(arguments, model, room), random.Random())[0]
+    usual = _usual(model, folders)
+    recipe = expand(_draft(arguments, usual, room), random.Random())[0]
     store = GalleryStore(arguments.folders)
     try:
         recipe = replace(
@@ -145,24 +149,38 @@ def _check_kinds(wishes: Sequence[ControlWish], room: PluginRoom) -> dict[str, t
     return kinds
 
 
-def _draft(arguments: argparse.Namespace, model: str, room: PluginRoom) -> Draft:
-    found = find_scheduler(arguments.scheduler)
-    if _is_plugin_scheduler(arguments.scheduler):
-        room.check_scheduler(arguments.scheduler)
-        found = arguments.scheduler, Spacing.NORMAL
+def _usual(model: str, folders: tuple[Path, ...]) -> Draft:
+    """What is not said on the command line: the defaults, or the settings that the model was made for."""
+    advice = advice_for((model,), folders).get(model)
+    draft = Draft(model=ModelRef(name=model))
+    return advice.onto(draft) if advice else draft
+
+
+def _scheduler(name: str | None, usual: Draft, room: PluginRoom) -> tuple[str, Spacing]:
+    if name is None:
+        return usual.scheduler, usual.spacing
+    if _is_plugin_scheduler(name):
+        room.check_scheduler(name)
+        return name, Spacing.NORMAL
+    found = find_scheduler(name)
     if found is None:
         names = ", ".join(info.title for info in SCHEDULERS.values())
-        raise BadRecipe(f"There is no scheduler named “{arguments.scheduler}”.", f"Choose from: {names}.")
-    return Draft(
+        raise BadRecipe(f"There is no scheduler named “{name}”.", f"Choose from: {names}.")
+    return found
+
+
+def _draft(arguments: argparse.Namespace, usual: Draft, room: PluginRoom) -> Draft:
+    scheduler, spacing = _scheduler(arguments.scheduler, usual, room)
+    return replace(
+        usual,
         prompt=arguments.prompt,
         negative_prompt=arguments.negative,
         seed=arguments.seed,
-        steps=arguments.steps,
-        scheduler=found[0],
-        spacing=found[1],
-        guidance_scale=arguments.guidance,
+        steps=usual.steps if arguments.steps is None else arguments.steps,
+        scheduler=scheduler,
+        spacing=spacing,
+        guidance_scale=usual.guidance_scale if arguments.guidance is None else arguments.guidance,
         size=_size(arguments.size),
-        model=ModelRef(name=model),
         exact=arguments.exact,
     )
 

@@ -11,12 +11,14 @@ import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from studio.core.advice import Advice
 from studio.core.errors import ModelMissing
 
 INDEX = "model_index.json"
 CONTROLNET = "controlnet"
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 CONFIGS = ("unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
+_DISTILLED = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
 _HEADER_MAX = 100_000_000  # bytes, the limit of the safetensors format
 
 
@@ -48,6 +50,20 @@ def list_models(folders: Iterable[Path]) -> tuple[str, ...]:
             continue
         names.update(dict.fromkeys(inside))
     return tuple(names)
+
+
+def advice_for(names: Iterable[str], folders: Iterable[Path]) -> dict[str, Advice]:
+    """The settings that distilled models were made for, by name: those whose own scheduler is LCM's or TCD's."""
+    searched, advice = tuple(folders), {}
+    for name in names:
+        try:
+            text = (find_folder(name, searched) / "scheduler" / "scheduler_config.json").read_text("utf-8")
+            own = json.loads(text).get("_class_name")
+        except (OSError, ValueError, AttributeError, ModelMissing):
+            continue  # whoever chooses the model is told in words
+        if own in _DISTILLED:
+            advice[name] = Advice(scheduler=_DISTILLED[own])
+    return advice
 
 
 def check_model(name: str, folder: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
+from studio.core.advice import Advice, with_model
 from studio.core.choices import ControlKind, Spacing
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.errors import BadRecipe
@@ -17,7 +18,6 @@ from studio.core.recipe import (
     PLUGINS_MAX,
     ControlUse,
     ImageRef,
-    ModelRef,
     PluginUse,
     Recipe,
     Size,
@@ -29,7 +29,7 @@ UNDO_LIMIT = 500
 
 
 class DraftModel(QObject):
-    """What the panels say. Mutable state: `_draft`, changed by the commands of the undo stack only.
+    """What the panels say. Mutable state: `_draft`, changed by the commands of the undo stack only; `_usual`.
 
     Signals: `changed(Draft)` - once per real change, also by undo and redo.
     """
@@ -41,6 +41,7 @@ class DraftModel(QObject):
     ) -> None:
         super().__init__(parent)
         self._draft = draft if draft is not None else Draft()
+        self._usual = Draft()  # its sampling settings come back when a model with advice is left
         self._clock = clock
         self._undo_stack = QUndoStack(self)
         self._undo_stack.setUndoLimit(UNDO_LIMIT)
@@ -105,8 +106,13 @@ class DraftModel(QObject):
     def set_exact(self, exact: bool) -> None:
         self.change(replace(self._draft, exact=exact), self.tr("change precision"))
 
-    def set_model(self, name: str) -> None:
-        self.change(replace(self._draft, model=ModelRef(name=name)), self.tr("change model"))
+    def set_model(self, name: str, advice: Mapping[str, Advice] | None = None) -> None:
+        """Another model. One with `advice` brings its settings along; leaving it brings the former ones back."""
+        known = advice or {}
+        before, now = known.get(self._draft.model.name), known.get(name)
+        if now is not None and before is None:
+            self._usual = self._draft
+        self.change(with_model(self._draft, name, before, now, self._usual), self.tr("change model"))
 
     def add_control(self, ref: ImageRef, kind: ControlKind = ControlKind.SCRIBBLE, invert: bool = False) -> None:
         """Put a control layer below the others. Raises `BadRecipe` when there are 8 already."""

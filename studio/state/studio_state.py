@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from PySide6.QtGui import QImage
 
+from studio.core.advice import Advice
 from studio.core.recipe import ImageRef
 from studio.core.settings import Settings
 from studio.state.control_maps import ControlMaps
@@ -48,5 +49,6 @@ class StudioState:
     own_files: OwnFiles
     ranking: Ranking
     models: tuple[str, ...] = ("mini",)  # names of base models
+    advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for
     models_folder: Path | None = None  # where the artist may put more
     plugins_folder: Path | None = None  # where installed plugins lie

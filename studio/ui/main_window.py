@@ -64,7 +64,7 @@ class MainWindow(QMainWindow):
     def _make_panels(self) -> None:
         state = self.state
         self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins)
-        self.settings = SettingsPanel(state.draft, state.queue, state.models, state.plugins)
+        self.settings = SettingsPanel(state)
         self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins)
         self.plugin_panel = PluginPanel(state.draft, state.plugins, state.read_input)
         self.jobs = JobsView(state.queue, state.jobs_model)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from pytestqt.qtbot import QtBot
 
+from studio.core.advice import Advice
 from studio.core.choices import ControlKind, Spacing
 from studio.core.draft import ControlLayer, Draft, draft_of
 from studio.core.errors import BadRecipe
@@ -200,3 +201,15 @@ def test_a_recipe_is_loaded_whole_in_one_step(model: DraftModel) -> None:
     assert model.undo_stack.undoText() == "use settings"
     model.undo_stack.undo()
     assert model.draft == replace(Draft(), prompt="unsaved work")
+
+
+def test_a_distilled_model_brings_its_settings_in_one_step_and_gives_the_former_ones_back() -> None:
+    model, advice = DraftModel(), {"mini-fast": Advice(scheduler="lcm")}
+    model.set_steps(33)
+    model.set_model("mini-fast", advice)
+    assert (model.draft.steps, model.draft.scheduler, model.draft.guidance_scale) == (4, "lcm", 1.0)
+    model.undo_stack.undo()
+    assert (model.draft.steps, model.draft.model.name) == (33, "mini")
+    model.undo_stack.redo()
+    model.set_model("mini", advice)
+    assert (model.draft.steps, model.draft.scheduler) == (33, Draft().scheduler)

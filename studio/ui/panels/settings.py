@@ -8,9 +8,7 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QScrollArea, 
 from studio.core.draft import COUNT_MAX, Draft
 from studio.core.picture import Picture
 from studio.core.recipe import GUIDANCE_MAX, STEPS_MAX
-from studio.state.draft_model import DraftModel
-from studio.state.job_queue import JobQueue
-from studio.state.plugins_model import PluginsModel
+from studio.state.studio_state import StudioState
 from studio.ui.panels.scheduler_row import CalmCombo, SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
 from studio.ui.panels.size_row import SizeRow
@@ -23,16 +21,10 @@ _LABEL_PX = 68
 class SettingsPanel(QScrollArea):
     """Shows the draft's settings and wishes changes. Mutable state: none beyond the widgets."""
 
-    def __init__(
-        self,
-        draft: DraftModel,
-        queue: JobQueue,
-        models: tuple[str, ...],
-        plugins: PluginsModel,
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, state: StudioState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._draft, self._models, self._plugins = draft, models, plugins
+        draft, queue, plugins = state.draft, state.queue, state.plugins
+        self._draft, self._models, self._plugins, self._advice = draft, state.models, plugins, state.advice
         self._make_fields()
         body = self._body()
         self.setWidget(body)
@@ -115,7 +107,7 @@ class SettingsPanel(QScrollArea):
 
     def _connect(self) -> None:
         draft = self._draft
-        self.model.textActivated.connect(draft.set_model)
+        self.model.textActivated.connect(lambda name: draft.set_model(name, self._advice))
         self.size_row.edited.connect(draft.set_size)
         self.steps.edited.connect(lambda steps: draft.set_steps(round(steps)))
         self.guidance.edited.connect(lambda scale: draft.set_guidance_scale(round(scale, 2)))

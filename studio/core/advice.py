@@ -1,0 +1,48 @@
+"""Settings that a model was made for, and how a draft takes them on and off. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from studio.core.choices import Spacing
+from studio.core.draft import Draft
+from studio.core.recipe import ModelRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a distilled model wants: its scheduler, a few steps, and no classifier-free guidance (scale 1)."""
+
+    scheduler: str
+    steps: int = 4
+    guidance_scale: float = 1.0
+
+    def onto(self, draft: Draft) -> Draft:
+        """The draft with these settings."""
+        return replace(
+            draft,
+            scheduler=self.scheduler,
+            spacing=Spacing.NORMAL,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+        )
+
+
+def with_model(draft: Draft, name: str, before: Advice | None, now: Advice | None, usual: Draft) -> Draft:
+    """The draft with another model.
+
+    A model with advice brings its settings along; one without brings back those of `usual`, unless the artist has
+    changed the `before` model's advice, which is then left as it is.
+    """
+    changed = replace(draft, model=ModelRef(name=name))
+    if now is not None:
+        return now.onto(changed)
+    if before is not None and before.onto(draft) == draft:
+        return replace(
+            changed,
+            scheduler=usual.scheduler,
+            spacing=usual.spacing,
+            steps=usual.steps,
+            guidance_scale=usual.guidance_scale,
+        )
+    return changed

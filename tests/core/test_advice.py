@@ -1,0 +1,32 @@
+"""A distilled model brings its settings; leaving it brings the usual ones back, but never over the artist's own."""
+
+from dataclasses import replace
+
+from studio.core.advice import Advice, with_model
+from studio.core.choices import Spacing
+from studio.core.draft import Draft
+from studio.core.recipe import ModelRef
+
+FAST = Advice(scheduler="lcm")
+USUAL = Draft(prompt="a cat", steps=31, scheduler="ddim", spacing=Spacing.TRAILING, guidance_scale=7.0)
+
+
+def test_advice_comes_with_the_model() -> None:
+    fast = with_model(USUAL, "mini-fast", None, FAST, USUAL)
+    assert (fast.model.name, fast.scheduler, fast.steps, fast.guidance_scale) == ("mini-fast", "lcm", 4, 1.0)
+    assert fast.spacing is Spacing.NORMAL
+    assert fast.prompt == "a cat"
+
+
+def test_leaving_brings_the_usual_settings_back() -> None:
+    fast = with_model(USUAL, "mini-fast", None, FAST, USUAL)
+    assert with_model(fast, "mini", FAST, None, USUAL) == replace(USUAL, model=ModelRef(name="mini"))
+
+
+def test_what_the_artist_changed_stays() -> None:
+    own = replace(with_model(USUAL, "mini-fast", None, FAST, USUAL), steps=6)
+    assert with_model(own, "mini", FAST, None, USUAL) == replace(own, model=ModelRef(name="mini"))
+
+
+def test_two_models_without_advice_change_nothing_else() -> None:
+    assert with_model(USUAL, "other", None, None, USUAL) == replace(USUAL, model=ModelRef(name="other"))
