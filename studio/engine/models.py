@@ -16,6 +16,7 @@ from studio.core.errors import ModelMissing
 
 INDEX = "model_index.json"
 CONTROLNET = "controlnet"
+COMPANIONS = "companions.json"
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 CONFIGS = ("unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
 _DISTILLED = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
@@ -50,6 +51,17 @@ def list_models(folders: Iterable[Path]) -> tuple[str, ...]:
             continue
         names.update(dict.fromkeys(inside))
     return tuple(names)
+
+
+def companions_of(folder: Path) -> Path:
+    """Where the control networks and adapters of a model lie: in its folder, or in that of the model beside it that
+    its companions.json names ({"of": "mini"}), because it was distilled from that one and obeys the same."""
+    try:
+        base = json.loads((folder / COMPANIONS).read_text("utf-8"))["of"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return folder
+    plain = isinstance(base, str) and base and not set(base) & set("/\\:\0") and base not in (".", "..")
+    return folder.parent / base if plain and (folder.parent / base / INDEX).is_file() else folder
 
 
 def advice_for(names: Iterable[str], folders: Iterable[Path]) -> dict[str, Advice]:

@@ -198,5 +198,6 @@ def export_fast(student: nn.Module, model: Path, folder: Path) -> None:
     for name in SHARED_PARTS:
         export.copy_folder(model / name, folder / name)
     export.write_text(folder / "preview.json", (model / "preview.json").read_text(encoding="utf-8"))
+    export.write_text(folder / "companions.json", json.dumps({"of": model.name}) + "\n")
     index = export.MODEL_INDEX | {"scheduler": ["diffusers", "LCMScheduler"]}
     export.write_text(folder / "model_index.json", json.dumps(index, indent=2) + "\n")

@@ -8,8 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from studio.core.advice import Advice
 from studio.core.errors import ModelMissing
-from studio.engine.models import CONFIGS, WEIGHTS, find_model, fingerprint, list_models
+from studio.engine.models import (
+    CONFIGS,
+    WEIGHTS,
+    advice_for,
+    companions_of,
+    find_model,
+    fingerprint,
+    list_models,
+)
 
 
 def write_weights(file: Path, size: int = 1_200_000) -> None:
@@ -100,3 +109,25 @@ def test_a_replaced_file_changes_the_fingerprint(model: Path) -> None:
     assert fingerprint(model) == before
     write_weights(model / "vae" / "diffusion_pytorch_model.safetensors", 1_200_001)
     assert fingerprint(model) != before
+
+
+def test_a_distilled_model_uses_the_control_networks_of_the_one_it_names(tmp_path: Path) -> None:
+    for name in ("mini", "fast"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model_index.json").write_text("{}")
+    companions = tmp_path / "fast" / "companions.json"
+    assert companions_of(tmp_path / "fast") == tmp_path / "fast"
+    companions.write_text('{"of": "mini"}')
+    assert companions_of(tmp_path / "fast") == tmp_path / "mini"
+    for wrong in ('{"of": "../mini"}', '{"of": "gone"}', '{"of": 3}', "[]", "{", '{"of": ""}', '{"of": ".."}'):
+        companions.write_text(wrong)
+        assert companions_of(tmp_path / "fast") == tmp_path / "fast"
+
+
+def test_advice_comes_from_the_models_own_scheduler(tmp_path: Path) -> None:
+    for name, own in (("slow", "DDIMScheduler"), ("fast", "LCMScheduler"), ("odd", None)):
+        (tmp_path / name / "scheduler").mkdir(parents=True)
+        (tmp_path / name / "model_index.json").write_text("{}")
+        text = "[" if own is None else json.dumps({"_class_name": own})
+        (tmp_path / name / "scheduler" / "scheduler_config.json").write_text(text)
+    assert advice_for(("slow", "fast", "odd", "gone"), (tmp_path,)) == {"fast": Advice(scheduler="lcm")}

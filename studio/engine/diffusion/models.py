@@ -15,7 +15,15 @@ from studio.core.errors import ModelMissing
 from studio.engine.diffusion.devices import Device
 from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
-from studio.engine.models import CONTROLNET, WEIGHTS, check_safetensors, component_weights, find_model, fingerprint
+from studio.engine.models import (
+    CONTROLNET,
+    WEIGHTS,
+    check_safetensors,
+    companions_of,
+    component_weights,
+    find_model,
+    fingerprint,
+)
 
 MINI_CHANNELS = 16  # of Studio Mini's latents; Stable Diffusion has 4
 Poll = Callable[[], None]  # called between parts; may raise to stop the loading
@@ -81,7 +89,7 @@ class ModelPool:
     def controlnet(self, model: Model) -> Any:
         """The ControlNetModel that lies beside a model, in its `controlnet` folder. Raises `ModelMissing`."""
         if CONTROLNET not in model.controlnets:
-            folder = model.folder / CONTROLNET
+            folder = companions_of(model.folder) / CONTROLNET
             if not (folder / "config.json").is_file():
                 raise ModelMissing(
                     f"The model “{model.name}” has no ControlNet, so a control layer cannot steer it.",
@@ -91,7 +99,7 @@ class ModelPool:
                 check_safetensors(model.name, file)
             from diffusers.models.controlnets.controlnet import ControlNetModel
 
-            loaded = _load_part(ControlNetModel, model.folder, CONTROLNET, model.dtype)
+            loaded = _load_part(ControlNetModel, folder.parent, CONTROLNET, model.dtype)
             model.controlnets[CONTROLNET] = loaded.to(model.device)
         return model.controlnets[CONTROLNET]
 
