@@ -31,12 +31,18 @@ class ClipScorer:
         text = str(use.values.get("text", "")).strip() or recipe.prompt.strip()
         if not text:
             raise BadRecipe("There is no prompt to compare the picture with.", "Write one, or give the scorer a text.")
-        mini = recipe.model.name == "mini"
-        folder = use.folder.parents[1] / "resources" / "mini" if mini else use.data / "clip"
+        folder, mini = _clip_of(recipe.model.name, use)
         if self._kept is None or self._kept[0] != folder:
             self._kept = (folder, mini_clip(folder) if mini else own_clip(folder))
         with torch.no_grad():
             return self._kept[1](picture, text)
+
+
+def _clip_of(model: str, use: Use) -> tuple[Path, bool]:
+    """Where the CLIP for a model's pictures lies, and whether it is Mini's: models distilled from Mini share it."""
+    shipped = use.folder.parents[1] / "resources"
+    mini = model == "mini" or (shipped / model / "companions.json").is_file()
+    return (shipped / "mini", True) if mini else (use.data / "clip", False)
 
 
 def mini_clip(model: Path) -> Compare:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -51,11 +51,12 @@ class WholePicture:
             return
         values = picture_tokens(self._weights.picture(denoiser, use), picture, use.weight, denoiser.branches)
         tokens = Tokens(values, use.start, use.end)
-        always = use.start <= 0 and use.end >= 1
         with self._sessions.joined(denoiser, tokens) as session:
-            hook = None if always else denoiser.unet.register_forward_pre_hook(session.cut, with_kwargs=True)
-            with hook or nullcontext():
-                yield Steering(text=tokens.append, residuals=None if always else session.note)
+            if tokens.always:
+                yield Steering(text=tokens.append)
+                return
+            with denoiser.unet.register_forward_pre_hook(partial(session.cut, tokens), with_kwargs=True):
+                yield Steering(text=tokens.append, residuals=session.note)
 
 
 @torch.no_grad()

@@ -42,6 +42,10 @@ class Tokens:
     end: float
     place: int = -1
 
+    @property
+    def always(self) -> bool:
+        return self.start <= 0 and self.end >= 1
+
     def append(self, text: Tensor) -> Tensor:
         """The text with the tokens behind it (Zhao et al. 2023, eq. 9). Obeys `Steering.text`."""
         self.place = text.shape[1]
@@ -94,8 +98,13 @@ class Session:
             shown[tokens.place : tokens.place + tokens.values.shape[1]] = False
         return text[:, shown]
 
-    def cut(self, unet: Any, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        """Hides tokens from the UNet outside of their window; obeys torch's forward-pre-hook with named inputs."""
+    def cut(self, own: Tokens, unet: Any, inputs: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """Hides tokens from the UNet outside of their window; obeys torch's forward-pre-hook with named inputs.
+
+        Of several such layers the first cuts for all: `place` counts in the whole text.
+        """
+        if own is not next(tokens for tokens in self.tokens if not tokens.always):
+            return inputs, named
         return inputs, named | {"encoder_hidden_states": self.visible(named["encoder_hidden_states"], self._step)}
 
 

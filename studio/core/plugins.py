@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeGuard
 
 Value = str | int | float | bool
+
+
+def is_finite(value: object) -> TypeGuard[float]:
+    """Whether this is a number, not yes or no, that a float can hold: whole numbers in JSON and TOML may be larger."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 class PartType(StrEnum):

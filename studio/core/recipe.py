@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.errors import BadRecipe
-from studio.core.plugins import Value
+from studio.core.plugins import Value, is_finite
 from studio.core.schedulers import SCHEDULERS
 
 SEED_MAX = 2**32 - 1
@@ -111,7 +110,8 @@ class Recipe:
     `seed` 0 ... 2**32-1; `steps` 1 ... 1000; `scheduler` is an id of `studio.core.schedulers`; `guidance_scale` is
     w of classifier-free guidance as diffusers counts it (1 = none; Ho & Salimans 2022 write 1 + w); `exact` asks for
     32-bit floats, which give the same bits on every run of one machine. `raw_prompt` is what the artist typed where
-    prompt tools (wildcards) made `prompt` of it, and "" otherwise; where it is set, prompt tools do not run again.
+    prompt tools (wildcards) made `prompt` of it, and "" otherwise; where it is set, prompt tools do not run again (" "
+    where nothing was typed).
     """
 
     prompt: str
@@ -167,8 +167,8 @@ def _check_int(what: str, value: int, low: int, high: int) -> None:
 
 
 def _check_number(what: str, value: float, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise BadRecipe(f"The {what} is {value!r}, which is not a number.")
+    if not is_finite(value):
+        raise BadRecipe(f"The {what} is {value!r:.60}, which is not a number.")
     if not low <= value <= high:
         raise BadRecipe(f"The {what} is {value:g}, but must lie between {low:g} and {high:g}.")
 
@@ -233,9 +233,9 @@ def _check_plugin_use(use: PluginUse) -> None:
     for name, value in use.values:
         if isinstance(value, str):
             _check_text(f"parameter {name} of {what}", value)
-        elif not isinstance(value, bool | int | float) or not math.isfinite(value):
+        elif not isinstance(value, bool) and not is_finite(value):
             raise BadRecipe(
-                f"The parameter {name} of {what} is {value!r}, which is neither text, number nor yes or no."
+                f"The parameter {name} of {what} is {value!r:.60}, which is neither text, number nor yes or no."
             )
     for name, image in use.images:
         _check_digest(f"The parameter {name} of {what} names a picture", image.digest)

@@ -10,6 +10,7 @@ from typing import Any
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.draft import ControlLayer, Draft, PluginLayer, expand
 from studio.core.errors import BadRecipe
+from studio.core.plugins import is_finite
 from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
 SCHEMA = 2  # 2 added plugins and raw_prompt; what is missing in older texts is empty
@@ -226,6 +227,6 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadRecipe(f"{value!r} stands where a number is expected.")
+    if not is_finite(value):
+        raise BadRecipe(f"{value!r:.60} stands where a number is expected.")
     return float(value)

@@ -51,7 +51,7 @@ def read_weight_header(file: Path) -> WeightHeader:
             dtypes[name] = str(entry["dtype"])
             end = max(end, int(entry["data_offsets"][1]))
         described = {str(key): str(value) for key, value in metadata.items()}
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise _unusable(file, "its header is damaged", repr(error)) from None
     if 8 + length + end != size:
         raise _unusable(file, f"it is incomplete: {size:,} of {8 + length + end:,} bytes")

@@ -64,8 +64,7 @@ class FakeEngine:
             scores=guests.score(pixels, tell),
             notes=tuple(guests.notes),
         )
-        differs = guests.recipe != recipe
-        return Rendered(pixels=pixels, made_with=made_with, recipe=guests.recipe if differs else None)
+        return Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
 
     def suggest(self, errand: Suggest) -> tuple[str, ...]:
         return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)

@@ -76,10 +76,13 @@ class Guests:
         self.notes: list[str] = []
         self.faults = 0
         self._guests: list[Guest] = []
+        self._sampler: Guest | None = None
+        self.sampler_version: PluginRef | None = None  # of the plugin behind the scheduler, which a recipe only names
         self._culprit: tuple[StudioError, object] | None = None
 
     def look_up(self) -> None:
         """Find every plugin that the recipe names and check what is asked of it. Raises `StudioError` in words."""
+        self._look_up_sampler()
         while True:
             try:
                 self._guests = self._looked_up()
@@ -93,12 +96,8 @@ class Guests:
         return tuple(guest for guest in self._guests if guest.type in types)
 
     def sampler(self) -> Guest | None:
-        """The plugin behind the recipe's scheduler, None for one of the studio's own. Raises `PluginProblem`."""
-        plugin, colon, part = self.recipe.scheduler.partition(":")
-        if not colon:
-            return None
-        does = self._needed(plugin).part(PartType.SAMPLER, PluginRef(id=plugin), part)
-        return Guest(PartType.SAMPLER, plugin, part, does)
+        """The plugin behind the recipe's scheduler, None for one of the studio's own."""
+        return self._sampler
 
     @contextmanager
     def calling(self, guest: Guest, hook: str) -> Iterator[None]:
@@ -130,6 +129,10 @@ class Guests:
         self.faults += 1
         return True
 
+    def changed_recipe(self) -> Recipe | None:
+        """The recipe as it is really made; None if that is exactly as asked."""
+        return self.recipe if self.recipe != self.asked_for else None
+
     def note_once(self, sentence: str) -> None:
         """Keep a sentence for the artist beside the picture."""
         if sentence not in self.notes:
@@ -147,7 +150,8 @@ class Guests:
                 if not self.leave_out(error):
                     raise
         if tools and self.of(PartType.PROMPT_TOOL):
-            self.recipe = replace(self.recipe, prompt=text, raw_prompt=typed)
+            # A blank for a text that was empty: an empty one would say that no tool has run, and they would run again.
+            self.recipe = replace(self.recipe, prompt=text, raw_prompt=typed or " ")
 
     def suggest(self, errand: Suggest) -> tuple[str, ...]:
         """What a prompt tool makes of a text. Raises `StudioError`."""
@@ -194,6 +198,14 @@ class Guests:
                 if not self.leave_out(error):
                     raise
         return tuple(scores)
+
+    def _look_up_sampler(self) -> None:
+        plugin, colon, part = self.recipe.scheduler.partition(":")
+        if not colon:
+            return
+        host = self._needed(plugin)
+        does = host.part(PartType.SAMPLER, PluginRef(id=plugin), part)
+        self._sampler, self.sampler_version = Guest(PartType.SAMPLER, plugin, part, does), host.reference(plugin)
 
     def _looked_up(self) -> list[Guest]:
         own = [isinstance(use.kind, ControlKind) for use in self.recipe.controls]

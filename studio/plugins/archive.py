@@ -71,11 +71,13 @@ def _sweep(plugins: Path) -> None:
                 shutil.rmtree(left, ignore_errors=True)
 
 
-def to_trash(folder: Path, place: Path) -> None:
-    """Move a plugin's folder away, to a name that says when. Raises OSError."""
+def to_trash(folder: Path, place: Path) -> Path:
+    """Move a plugin's folder away, to a name that says when, which is returned. Raises OSError."""
     place.mkdir(parents=True, exist_ok=True)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
-    shutil.move(folder, place / f"{folder.name}-{stamp}-{secrets.token_hex(3)}")
+    target = place / f"{folder.name}-{stamp}-{secrets.token_hex(3)}"
+    shutil.move(folder, target)
+    return target
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from studio.core.errors import PluginProblem
 from studio.core.plugins import Manifest
 from studio.plugins.manifest import MANIFEST, read_manifest
 
-HASHED = (".py", ".toml", ".json", ".txt")
+HASHED = (".py", ".toml", ".json", ".txt", ".so", ".pyd", ".dll", ".dylib")  # texts, and libraries that it may load
 SKIPPED_FOLDERS = ("__pycache__", ".git")  # caches are never read, and a checkout's own store is no code
 ENTRIES_MAX = 4000
 CODE_BYTES_MAX = 64 * 1024 * 1024
@@ -23,7 +23,7 @@ CODE_BYTES_MAX = 64 * 1024 * 1024
 class Bundle:
     """A plugin's folder at one moment.
 
-    `code`: the bytes of every .py, .toml, .json and .txt by name below the folder ("sub/part.py"); `digest`: SHA-256
+    `code`: the bytes of every file of a `HASHED` kind by name below the folder ("sub/part.py"); `digest`: SHA-256
     in hex over those names and bytes; `listing`: (name, size) of every file, weights too.
     """
 

@@ -150,6 +150,7 @@ class Host:
         if not self._shelf.probed(info):
             self._probe(bundle)
             self._shelf.set_probed(info)
+            self._enabled(id)  # a probe takes seconds: the artist may have switched it off meanwhile
         with self.fence(id, "import"), interpreter_kept():
             module = finder().load(bundle)
         try:

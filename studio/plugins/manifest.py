@@ -60,7 +60,7 @@ def _manifest(table: Table, folder: str) -> Manifest:
         version=version,
         api=api,
         author=table.text("author", longest=200),
-        description=table.text("description", longest=600),
+        description=table.text("description", longest=600, lines=True),
         parts=parts,
         files=tuple(_file(entry) for entry in table.tables("files", ("path", "bytes", "sha256"), FILES_MAX)),
     )
@@ -101,7 +101,7 @@ def _part(table: Table) -> Part:
         type=type_,
         part=table.matching("part", _ID, "lower-case letters, digits and underscores, at most 48"),
         title=table.text("title", longest=80),
-        description=table.text("description", longest=600, default=""),
+        description=table.text("description", longest=600, default="", lines=True),
         control=control,
         preprocess=table.text("preprocess", longest=48, default=""),
         parameters=read_parameters(table),

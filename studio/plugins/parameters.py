@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from studio.core.errors import PluginProblem
-from studio.core.plugins import Parameter, ParameterType, Part, Value
+from studio.core.plugins import Parameter, ParameterType, Part, Value, is_finite
 from studio.plugins.table import Table
 
 PARAMETERS_MAX, CHOICES_MAX, SUFFIXES_MAX = 64, 256, 16
@@ -48,7 +48,7 @@ def _parameter(table: Table) -> Parameter:
         maximum=float(table.number("maximum", 1.0)),
         step=float(table.number("step", 0.0)),
         unit=table.text("unit", longest=16, default=""),
-        help=table.text("help", longest=600, default=""),
+        help=table.text("help", longest=600, default="", lines=True),
         choices=_choices(table, type_),
         lines=lines,
         required=table.yes_no("required", False),
@@ -134,8 +134,8 @@ def _number(parameter: Parameter, value: object) -> float | int:
             value = int(value) if whole else float(value)
         except ValueError:
             raise _wrong(parameter, f"is {shown!r}, which is not a {'whole ' if whole else ''}number") from None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _wrong(parameter, f"is {value!r}, which is not a number")
+    if not is_finite(value):
+        raise _wrong(parameter, f"is {value!r:.60}, which is not a number")
     if whole and value != int(value):
         raise _wrong(parameter, f"is {value:g}, but must be a whole number")
     if not parameter.minimum <= value <= parameter.maximum:

@@ -187,7 +187,8 @@ def _import(bundle: Bundle) -> None:
 
 def _report(id: str, error: BaseException) -> dict[str, str]:
     from studio.core.errors import StudioError
-    from studio.plugins.fence import said_by
+    from studio.plugins.fence import DETAIL_MAX, said_by
 
     problem = error if isinstance(error, StudioError) else said_by(id, "import", error)
-    return {"headline": problem.headline, "hint": problem.hint, "detail": problem.detail}
+    texts = (str(text)[-DETAIL_MAX:] for text in (problem.headline, problem.hint, problem.detail))
+    return dict(zip(("headline", "hint", "detail"), texts, strict=True))

@@ -5,6 +5,7 @@ Everything here may be called from any thread; `rescan`, `install` and their lik
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -106,6 +107,8 @@ class PluginShelf:
             raise PluginProblem(f"The plugin {id} cannot be used: {info.problem}", "Nothing was changed.")
         if not digest or info.digest != digest:
             raise PluginProblem(f"The files of the plugin {id} changed since you were asked.", "Look at it again.")
+        with self._lock:
+            self._faults.pop(id, None)
         return self._put(id, Consent(digest=info.digest, state=PluginState.ENABLED))
 
     def enable(self, id: str) -> PluginInfo:
@@ -147,12 +150,15 @@ class PluginShelf:
         return self.info(id)
 
     def _put_in_place(self, folder: Path, id: str) -> None:
-        target = self._folders.plugins / id
+        target, older = self._folders.plugins / id, None
         try:
             if target.exists() or target.is_symlink():
-                archive.to_trash(target, self._trash)
+                older = archive.to_trash(target, self._trash)
             folder.rename(target)
         except OSError as error:
+            if older is not None:
+                with contextlib.suppress(OSError):
+                    older.rename(target)
             raise _refused(id, "installed", error) from error
 
     def remove(self, id: str) -> None:
@@ -197,13 +203,18 @@ class PluginShelf:
         return count >= FAULTS_MAX
 
     def switch_off(self, id: str, state: PluginState, why: str) -> None:
-        """FAULTY or QUARANTINED, until the artist switches it on again."""
+        """FAULTY or QUARANTINED, until the artist switches it on again.
+
+        What was allowed stays what it was: other bytes may lie there by now, and nobody was asked about those.
+        """
         with self._lock:
             info = self._infos.get(id)
         if info is None:
             return
+        known = self._consents.all().get(id)
+        allowed = known.digest if known is not None else info.digest if info.shipped else ""
         try:
-            self._put(id, Consent(digest=info.digest, state=state, problem=why))
+            self._put(id, Consent(digest=allowed, state=state, problem=why))
         except StorageProblem:  # a full disk: off for this session at least
             self._set(replace(info, state=state, problem=why))
 
@@ -214,9 +225,10 @@ class PluginShelf:
 
     def set_probed(self, info: PluginInfo) -> None:
         """They were, and survived it."""
-        known = self._consents.all().get(info.id)
-        if known is not None and known.digest == info.digest:
-            self._consents.put(info.id, replace(known, probed=True))
+        with self._disk:  # or it would undo a switching off that comes in between
+            known = self._consents.all().get(info.id)
+            if known is not None and known.digest == info.digest:
+                self._consents.put(info.id, replace(known, probed=True))
 
     def code(self, id: str) -> Bundle:
         """The bytes of an enabled plugin, read now and equal to those that were allowed.

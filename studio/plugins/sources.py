@@ -57,6 +57,8 @@ def _packages() -> Iterator[Source]:
 
 def _folder_of(point: EntryPoint) -> Path:
     """The folder of the package an entry point names, found part by part: `find_spec("a.b")` would import a."""
+    if EntryPoint.pattern.match(point.value) is None:
+        raise PluginProblem(f"The installed package of the plugin names “{point.value[:80]}”, which is no package.")
     path: list[str] | None = None
     for i, name in enumerate(point.module.split(".")):
         spec = importlib.machinery.PathFinder.find_spec(".".join(point.module.split(".")[: i + 1]), path)

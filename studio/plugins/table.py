@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from studio.core.errors import PluginProblem
+from studio.core.plugins import is_finite
 
 _ABSENT: Any = object()
 
@@ -28,14 +28,14 @@ class Table:
         """Raise the one sentence about a field."""
         raise PluginProblem(f"{self.where}: “{name}” {why}.")
 
-    def text(self, name: str, *, longest: int, default: str = _ABSENT) -> str:
-        """A text without control characters, not empty unless that is the default."""
+    def text(self, name: str, *, longest: int, default: str = _ABSENT, lines: bool = False) -> str:
+        """A text without control characters, of one line unless `lines`, not empty unless that is the default."""
         value = self._value(name, default)
         if not isinstance(value, str):
             self.fail(name, "is not a text")
         if len(value) > longest:
             self.fail(name, f"is longer than {longest} characters")
-        if any(not sign.isprintable() and sign != "\n" for sign in value):
+        if any(not sign.isprintable() and not (lines and sign == "\n") for sign in value):
             self.fail(name, "has characters that cannot be shown")
         if default is _ABSENT and not value.strip():
             self.fail(name, "is empty")
@@ -65,7 +65,7 @@ class Table:
     def number(self, name: str, default: float = _ABSENT) -> float:
         """A finite number, whole or not."""
         value = self._value(name, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not is_finite(value):
             self.fail(name, "is not a number")
         return value
 

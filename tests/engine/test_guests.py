@@ -49,6 +49,15 @@ def test_prompt_tools_work_in_order_and_both_texts_are_kept(host: ToyHost) -> No
     assert host.calls == ["prompt_tool"] * 2
 
 
+def test_a_prompt_made_of_nothing_is_not_made_again(host: ToyHost) -> None:
+    more = host.add(PartType.PROMPT_TOOL, "more", lambda prompt, seed, count, use: [f"{prompt} and a house"])
+    made = fake(host).render(replace(RECIPE, prompt="", plugins=(more,)), go_on).recipe
+    assert made is not None
+    assert made.raw_prompt.strip() == ""
+    assert fake(host).render(made, go_on).recipe is None
+    assert host.calls == ["prompt_tool"]
+
+
 def test_without_plugins_a_recipe_stays_as_it_was(host: ToyHost) -> None:
     rendered = fake(host).render(RECIPE, go_on)
     assert rendered.recipe is None

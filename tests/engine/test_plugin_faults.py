@@ -28,7 +28,7 @@ from tests.engine.by_hand import (
     render,
 )
 from tests.engine.conftest import DRAWINGS
-from tests.engine.guest_host import Attaching, Guiding, ToyHost, use
+from tests.engine.guest_host import DIGEST, Attaching, Guiding, ToyHost, use
 
 NAN = float("nan")
 BAD: dict[str, Callable[..., Any]] = {
@@ -180,3 +180,29 @@ def test_an_unchanged_job_is_reused_unless_the_prompt_became_another(guested: An
     assert second.recipe == first.recipe
     assert third.recipe is not None
     assert third.recipe.prompt == "house"
+
+
+def test_another_version_of_a_scheduler_makes_another_picture(guested: Any, host: ToyHost) -> None:
+    host.add(PartType.SAMPLER, "mine", lambda config: make_scheduler(config, "ddim", RECIPE.spacing))
+    first = render(guested, scheduler="toy:mine")
+    assert first.made_with.versions[-1] == ("plugin toy", f"1.0.0 {DIGEST[:12]}")
+    assert render(guested, scheduler="toy:mine").reused
+    host.version = "1.0.1"
+    assert not render(guested, scheduler="toy:mine").reused
+    host.parts.clear()
+    told: list[str] = []
+    with pytest.raises(PluginProblem, match="no sampler named"):
+        guested.render(replace(RECIPE, scheduler="toy:mine"), lambda progress: told.append(progress.phase) or True)
+    assert not told  # nothing was loaded for it
+
+
+def test_a_reused_picture_has_the_recipe_of_its_own_job(guested: Any, host: ToyHost) -> None:
+    asked = host.add(PartType.PROMPT_TOOL, "words", lambda *_: ["cat"])
+    first = render(guested, asked)
+    assert guested.render(first.recipe, go_on).reused
+    guested._last = None
+    again = guested.render(first.recipe, go_on)
+    assert again.recipe is None
+    typed = render(guested, asked)
+    assert typed.reused
+    assert typed.recipe == first.recipe  # what was typed and what became of it

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from studio.api import Denoiser, Guess, Steering, StepContext, Use
+from studio.core.errors import PluginProblem
 from studio.core.plugins import PartType
 from studio.engine.protocol import Progress, RenderCancelled
 from tests.engine.by_hand import (
@@ -129,6 +130,43 @@ def test_what_an_adapter_leaves_behind_costs_the_model_and_not_the_next_picture(
     assert rendered.pixels == plain
     assert "did not leave the model as it was" in rendered.made_with.notes[0]
     assert model_of(guested) is not model
+    assert render(guested).pixels == plain
+
+
+def test_what_a_guide_leaves_behind_costs_the_model_and_not_the_next_picture(guested: Any, host: ToyHost) -> None:
+    def prepare(denoiser: Denoiser, use: Use) -> Callable[[Guess], None]:
+        denoiser.unet.conv_out.weight.data.mul_(1.5)
+        return lambda guess: None
+
+    plain = render(guested).pixels
+    rendered = render(guested, host.add(PartType.GUIDE, "untidy", Guiding(prepare)))
+    assert "did not leave the model as it was" in rendered.made_with.notes[0]
+    assert render(guested).pixels == plain
+
+
+def test_a_model_that_cannot_even_be_looked_at_is_loaded_again(guested: Any, host: ToyHost) -> None:
+    @contextmanager
+    def attach(denoiser: Denoiser, use: Use) -> Iterator[Steering]:
+        yield Steering()
+        del denoiser.unet.conv_out._parameters
+
+    plain = render(guested).pixels
+    assert render(guested, host.add(PartType.ADAPTER, "brute", Attaching(attach))).pixels == plain
+    assert render(guested).pixels == plain
+
+
+def test_settings_of_torch_are_put_back(guested: Any, host: ToyHost) -> None:
+    def meddle(picture: Any, use: Use) -> Any:
+        torch.set_default_dtype(torch.float64)
+        torch.set_grad_enabled(False)
+        torch.set_num_threads(torch.get_num_threads() + 1)
+        raise ValueError("planted")
+
+    plain = render(guested).pixels
+    before = torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()
+    with pytest.raises(PluginProblem):
+        render(guested, host.add(PartType.PICTURE_TOOL, "meddler", meddle))
+    assert (torch.get_default_dtype(), torch.get_num_threads(), torch.is_grad_enabled()) == before
     assert render(guested).pixels == plain
 
 

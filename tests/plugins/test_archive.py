@@ -189,6 +189,25 @@ def test_an_older_copy_goes_to_the_trash_and_the_new_one_is_asked_about(yard: Ya
     assert len(list(yard.folders.plugins.with_name("plugins-trash").iterdir())) == 2
 
 
+def test_an_update_that_cannot_be_put_in_place_leaves_the_older_copy(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = yard.shelf()
+    shelf.allow("shout", shelf.install(DATA / "shout").digest)
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name.startswith(".staging-"):
+            raise PermissionError("planted")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(StudioError, match="Nothing was changed"):
+        shelf.install(DATA / "shout")
+    shelf.rescan()
+    assert shelf.info("shout").state is PluginState.ENABLED
+
+
 def test_nothing_there(yard: Yard, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="nothing at"):
         yard.shelf().install(tmp_path / "no.zip")

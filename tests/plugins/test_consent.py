@@ -70,6 +70,7 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "the manifest": lambda folder: (folder / "plugin.toml").write_bytes((folder / "plugin.toml").read_bytes() + b"\n"),
     "a file more": lambda folder: (folder / "more.py").write_text("", "utf-8"),
     "a file more, deep": lambda folder: ((folder / "sub").mkdir(), (folder / "sub" / "a.py").write_text("", "utf-8")),
+    "a native library": lambda folder: (folder / "fast.so").write_bytes(b"evil"),
     "a hidden file": lambda folder: (folder / ".more.py").write_text("", "utf-8"),
     "capitals in its suffix": lambda folder: (folder / "more.PY").write_text("", "utf-8"),
     "a file less": lambda folder: (folder / "part.py").unlink(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from studio.engine.protocol import RenderCancelled
 from studio.plugins.breadcrumbs import Breadcrumbs
 from studio.plugins.bundle import read_bundle
 from studio.plugins.host import Host
-from studio.plugins.probe import Died, _taken, probe
+from studio.plugins.probe import Died, _report, _taken, probe
 from tests.plugins.yard import DATA, Yard, allowed
 
 HOOKS = (
@@ -105,6 +106,42 @@ def test_the_third_fault_switches_it_off_until_it_is_switched_on_again(yard: Yar
     with pytest.raises(PluginProblem) as caught, host.fence("invert", "scorer"):
         raise ValueError
     assert "switched off" not in caught.value.headline  # counted from the beginning
+
+
+def test_faults_of_old_code_are_no_consent_to_the_new(yard: Yard) -> None:
+    folder = yard.write("guest", GOOD)
+    shelf = yard.shelf()
+    old = allowed(shelf, "guest").digest
+    (folder / "__init__.py").write_text(f"{GOOD}# other bytes\n", "utf-8")
+    assert shelf.rescan()[0].state is PluginState.CHANGED  # while a picture is made with the old code
+    shelf.switch_off("guest", PluginState.FAULTY, "It failed.")
+    assert shelf.info("guest").state is PluginState.CHANGED and shelf.info("guest").digest != old
+    with pytest.raises(PluginProblem, match="not allowed yet, or has changed"):
+        shelf.enable("guest")
+
+
+def test_consent_to_other_bytes_counts_faults_from_the_beginning(yard: Yard) -> None:
+    folder = yard.write("guest", GOOD)
+    shelf = yard.shelf()
+    allowed(shelf, "guest")
+    for _ in range(3):
+        shelf.note_fault("guest", "scorer")
+    (folder / "__init__.py").write_text(f"{GOOD}# mended\n", "utf-8")
+    shelf.rescan()
+    allowed(shelf, "guest")
+    assert not shelf.note_fault("guest", "scorer")
+
+
+def test_what_was_switched_off_during_its_probe_does_not_run(
+    yard: Yard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    yard.write("guest", f"open({str(tmp_path / 'ran')!r}, 'w')\n{GOOD}")
+    shelf = yard.shelf()
+    allowed(shelf, "guest")
+    monkeypatch.setattr("studio.plugins.host.probe", lambda bundle: shelf.disable("guest"))
+    with pytest.raises(PluginProblem, match="not switched on"):
+        Host(shelf).part("prompt_tool", PluginRef(id="guest"), "tool")  # type: ignore[arg-type]
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.parametrize("end", ["", "raise ValueError"])
@@ -274,6 +311,11 @@ def test_a_probe_ends_what_its_child_started(yard: Yard, tmp_path: Path) -> None
     last = alive.stat().st_mtime_ns
     time.sleep(0.3)
     assert alive.stat().st_mtime_ns == last
+
+
+def test_what_a_child_tells_fits_into_one_line() -> None:
+    told = json.dumps(_report("guest", BadRecipe("no", detail="\x00" * 1_000_000)))
+    assert len(told) < 100_000 and json.loads(told)["headline"] == "no"
 
 
 def test_the_time_of_large_libraries_is_not_the_plugins_time() -> None:

@@ -52,7 +52,7 @@ def test_a_package_is_a_plugin_like_any_other(module: str, site: Path, yard: Yar
     assert shelf.info("guest").state is PluginState.CHANGED
 
 
-@pytest.mark.parametrize("target", ["nowhere", "json.decoder", "a_guest.nowhere", "os:path"])
+@pytest.mark.parametrize("target", ["nowhere", "json.decoder", "a_guest.nowhere", "os:path", "!?"])
 def test_an_entry_point_that_leads_nowhere_is_shown_as_broken(target: str, site: Path, yard: Yard) -> None:
     install(site, target)
     info = yard.shelf().info("guest")

@@ -102,6 +102,14 @@ def test_a_scorer_without_text_or_clip_says_so(tmp_path: Path) -> None:
         scorer(picture, _recipe(), _use("clip", tmp_path / "a" / "b"))
 
 
+def test_a_model_distilled_from_mini_is_judged_by_minis_clip(tmp_path: Path) -> None:
+    (tmp_path / "resources" / "mini-fast").mkdir(parents=True)
+    (tmp_path / "resources" / "mini-fast" / "companions.json").write_text('{"of": "mini"}', "utf-8")
+    use = _use("clip", tmp_path / "plugins" / "clip_rank")
+    with pytest.raises(ModelMissing, match=r"model\.safetensors"):  # Mini's, which is not in this folder
+        _module("likeness").ClipScorer()(Image.new("RGB", (64, 64)), _recipe(model="mini-fast"), use)
+
+
 def test_a_real_clip_folder_scores(tmp_path: Path) -> None:
     from transformers import CLIPConfig, CLIPModel, CLIPTokenizer
 

@@ -219,6 +219,22 @@ def test_tokens_hide_outside_their_window(denoiser: Denoiser, monkeypatch: pytes
     assert lengths == [81] * 5
 
 
+def test_two_pictures_with_windows_of_their_own_are_not_cut_twice(denoiser: Denoiser) -> None:
+    shown: list[torch.Tensor] = []
+    part, text = WholePicture(Weights(), Sessions()), torch.randn(2, 77, 16)
+    first, second = use(denoiser, "global", 1, end=0.25), use(denoiser, "global", 2, end=0.75)
+    with part.attach(denoiser, first) as one, part.attach(denoiser, second) as two:
+        assert one.text and two.text and one.residuals
+        whole = two.text(one.text(text))
+        one.residuals(StepContext(index=1, count=4, timestep=torch.tensor(500), model_input=text, text=whole))
+        handle = denoiser.unet.register_forward_pre_hook(
+            lambda _unet, _given, named: shown.append(named["encoder_hidden_states"]), with_kwargs=True
+        )
+        with handle:
+            denoiser.unet(torch.randn(2, 4, 8, 8), 500, encoder_hidden_states=whole)
+    assert torch.equal(shown[0], torch.cat([text, whole[:, 81:]], dim=1))  # the second picture's tokens are there
+
+
 class Stop(Exception):
     """A cancel, or anything else that ends the loop."""
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from studio.engine.answers import wrong
 from studio.engine.diffusion.models import Model
 from studio.engine.diffusion.snapshot import Snapshot
 from studio.engine.guests import Guest, Guests, Tell
+from studio.engine.models import companions_of
 from studio.engine.protocol import RenderCancelled
 
 Shape = tuple[int, int, int]
@@ -33,7 +34,7 @@ def denoiser_of(model: Model, size: Size, branches: int) -> Denoiser:
         text_encoders=(model.text.text_model,),
         family=model.family,
         model=model.name,
-        model_folder=model.folder,
+        model_folder=companions_of(model.folder),
         size=size,
         branches=branches,
         device=model.device,
@@ -67,11 +68,38 @@ def attach_all(
     `spoilt` is called when an adapter did not leave the model as it was, to the bit: it must not be used again.
     """
     attached = []
+    if guests.of(PartType.GUIDE):  # they see the model as well, and have nothing to take back
+        stack.enter_context(_kept(guests, denoiser, spoilt))
     for guest in guests.of(PartType.ADAPTER):
         tell(f"plugin {guest.plugin}")
         use = guests.use_of(guest, denoiser.size)
         attached.append(stack.enter_context(_Attachment(guests, guest, use, denoiser, spoilt)))
     return tuple(attached)
+
+
+def _snapshot(denoiser: Denoiser) -> Snapshot:
+    return Snapshot((denoiser.unet, denoiser.vae, *denoiser.text_encoders), denoiser.tokenizers)
+
+
+@contextmanager
+def _kept(guests: Guests, denoiser: Denoiser, spoilt: Callable[[], None]) -> Iterator[None]:
+    """Around all plugins of a picture: what one of them left on the model is noticed, whoever it was."""
+    before = _snapshot(denoiser)
+    try:
+        yield
+    finally:
+        _check(before, "A plugin", guests, spoilt)
+
+
+@torch.no_grad()
+def _check(before: Snapshot, who: str, guests: Guests, spoilt: Callable[[], None]) -> None:
+    try:
+        changes = before.changes()
+    except Exception as error:  # weights on other devices, say, or of kinds that cannot be compared
+        changes = type(error).__name__
+    if changes:
+        spoilt()
+        guests.note_once(f"{who} did not leave the model as it was ({changes}); it is loaded again next time.")
 
 
 class _Attachment(AbstractContextManager[Attached]):
@@ -86,8 +114,7 @@ class _Attachment(AbstractContextManager[Attached]):
 
     @torch.no_grad()
     def __enter__(self) -> Attached:
-        models = (self._denoiser.unet, self._denoiser.vae, *self._denoiser.text_encoders)
-        self._before = Snapshot(models, self._denoiser.tokenizers)
+        self._before = _snapshot(self._denoiser)
         entered = False
         try:
             with self._guests.calling(self._guest, "attach"):
@@ -123,12 +150,7 @@ class _Attachment(AbstractContextManager[Attached]):
         return None
 
     def _check(self) -> None:
-        changes = self._before.changes()
-        if changes:
-            self._spoilt()
-            self._guests.note_once(
-                f"“{self._guest.plugin}” did not leave the model as it was ({changes}); it is loaded again next time."
-            )
+        _check(self._before, f"“{self._guest.plugin}”", self._guests, self._spoilt)
 
 
 class PluginResiduals:

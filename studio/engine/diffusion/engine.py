@@ -17,7 +17,7 @@ from studio.core.errors import BadRecipe, OutOfMemory, StudioError
 from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import Recipe, Size
+from studio.core.recipe import PluginRef, Recipe, Size
 from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals, StepResult, Unguided, denoise
@@ -31,6 +31,7 @@ from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.prompts import guidance_embedding
 from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
+from studio.engine.diffusion.snapshot import settings_kept
 from studio.engine.guests import Guests, OnFault
 from studio.engine.libraries import be_quiet
 from studio.engine.protocol import OnProgress, PluginHost, ReadImage, Rendered
@@ -64,7 +65,7 @@ class DiffusionEngine:
         self._model_folders, self._read_image, self._wanted = model_folders, read_image, device
         self._plugins, self.on_fault = plugins, on_fault
         self._ready: _Ready | None = None
-        self._last: tuple[Recipe, object, Rendered] | None = None
+        self._last: tuple[tuple[Recipe, object, PluginRef | None], Rendered] | None = None
 
     def prepare(self) -> EngineReady:
         """Choose the device (the libraries came with this module). Raises `StudioError`."""
@@ -75,7 +76,9 @@ class DiffusionEngine:
         """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
         lack: OutOfMemory | None
         try:
-            return self._render(recipe, Reporter(recipe.steps, on_progress))
+            self._made_ready()  # sets the number of threads, which is to stay
+            with settings_kept():
+                return self._render(recipe, Reporter(recipe.steps, on_progress))
         except OutOfMemory as error:  # said inside a plugin's fence
             lack = error
         except (MemoryError, RuntimeError) as error:
@@ -89,7 +92,8 @@ class DiffusionEngine:
     def suggest(self, errand: Suggest) -> tuple[str, ...]:
         """What a prompt tool makes of a text. Raises `StudioError`."""
         self._made_ready()
-        return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)
+        with settings_kept():
+            return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)
 
     def close(self) -> None:
         """Let go of models and device memory."""
@@ -113,16 +117,18 @@ class DiffusionEngine:
         recipe = guests.recipe
         report.phase(f"loading {recipe.model.name}")
         model = ready.pool.get(recipe.model.name, recipe.exact, report.poll)
-        if self._last is not None and self._last[:2] == (recipe, model.key) and not guests.faults:
-            return replace(self._last[2], reused=True)
+        made_from = recipe, model.key, guests.sampler_version
+        if self._last is not None and self._last[0] == made_from and not guests.faults:
+            return replace(self._last[1], reused=True, recipe=guests.changed_recipe())
         self._last = None
         pixels = guests.retouch(self._paint(guests, model, ready, report), report.phase)
         scores = guests.score(pixels, report.phase)
         made_with = replace(_made_with(model, ready.device, pixels, began), scores=scores, notes=tuple(guests.notes))
-        differs = guests.recipe != guests.asked_for
-        rendered = Rendered(pixels=pixels, made_with=made_with, recipe=guests.recipe if differs else None)
+        if guests.sampler_version is not None:
+            made_with = replace(made_with, versions=(*made_with.versions, _version_of(guests.sampler_version)))
+        rendered = Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
         if not guests.faults:
-            self._last = (recipe, model.key, rendered)
+            self._last = (made_from, rendered)
         return rendered
 
     def _paint(self, guests: Guests, model: Model, ready: _Ready, report: Reporter) -> Pixels:
@@ -263,6 +269,10 @@ def _start_latents(recipe: Recipe, model: Model, sampler: DiffusersSampler, gene
 def _timestep_cond(recipe: Recipe, model: Model) -> Tensor | None:
     features = model.unet.config.time_cond_proj_dim
     return None if features is None else guidance_embedding(recipe.guidance_scale, features, model.device, model.dtype)
+
+
+def _version_of(plugin: PluginRef) -> tuple[str, str]:
+    return f"plugin {plugin.id}", f"{plugin.version} {plugin.digest[:12]}".strip()
 
 
 def _made_with(model: Model, device: Device, pixels: Pixels, began: float) -> MadeWith:

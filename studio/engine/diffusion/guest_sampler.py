@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -32,7 +33,7 @@ class GuestSampler(DiffusersSampler):
         self._guests, self._guest = guests, guest
         self._known = make_scheduler(config, "ddpm", Spacing.NORMAL)  # for the noise levels alone
         with guests.calling(guest, "sampler"):
-            scheduler = guest.does(dict(config))
+            scheduler = guest.does(deepcopy(dict(config)))
             if not all(callable(getattr(scheduler, name, None)) for name in _NEEDED):
                 raise wrong(str(guest), f"gave a scheduler without {', '.join(_NEEDED)}")
             super().__init__(scheduler, steps, device, generator)

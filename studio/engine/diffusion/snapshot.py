@@ -1,14 +1,37 @@
-"""Whether models are as they were: parts, hooks, attention processors and the bits of all weights. Knows no plugins."""
+"""Whether models are as they were: parts, hooks, attention processors and the bits of all weights; torch's settings.
+
+Knows no plugins.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_num_threads, torch.set_num_threads),  # sums are split among threads: the last bits follow
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.get_deterministic_debug_mode, torch.set_deterministic_debug_mode),
+)
+
+
+@contextmanager
+def settings_kept() -> Iterator[None]:
+    """Puts back what foreign code may change for the whole library, and so for pictures that do not use it."""
+    before = [get() for get, _ in _SETTINGS]
+    try:
+        yield
+    finally:
+        for (get, put), value in zip(_SETTINGS, before, strict=True):
+            if get() != value:
+                put(value)
 
 
 class Snapshot:
@@ -30,14 +53,15 @@ class Snapshot:
             return "numbers in the weights"
         return "" if words == self._words else "words of the tokenizer"
 
-    def _look(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[int]]:
+    def _look(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[int, int]]]:
         modules = [_shape_of(name, module) for model in self._models for name, module in model.named_modules()]
         weights = [
             (name, tensor, (tensor.data_ptr(), tensor.dtype, tensor.requires_grad))
             for model in self._models
             for name, tensor in (*model.named_parameters(), *model.named_buffers())
         ]
-        return modules, weights, [len(tokenizer) for tokenizer in self._tokenizers]
+        words = [(len(tokenizer), tokenizer.model_max_length) for tokenizer in self._tokenizers]
+        return modules, weights, words
 
 
 def checksums(tensors: Sequence[Tensor]) -> Tensor:
