@@ -145,6 +145,7 @@ class MainWindow(QMainWindow):
         self.prompt.prompt.picture_pasted.connect(wishes.drop_control)
         self.prompt.negative.picture_pasted.connect(wishes.drop_control)
         wishes.generating.connect(self.centre.follow)
+        wishes.heeded.connect(self.centre.messages.take_away)
         self.control.open_wished.connect(self.do.open_control)
         self.plugin_panel.picture_wished.connect(wishes.keep_picture)
         self.plugin_panel.file_wished.connect(state.own_files.take)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from studio.core.plugins import PartType, PluginInfo, PluginState
+from studio.core.plugins import Part, PartType, PluginInfo, PluginState
 from studio.core.recipe import PluginUse
 
 _TEXT_MAX = 60
@@ -57,14 +57,24 @@ def plugin_name(info: PluginInfo | None, plugin_id: str = "") -> str:
 
 
 def adds_lines(info: PluginInfo) -> tuple[str, ...]:
-    """What it adds, a line for each part."""
-    parts = info.manifest.parts if info.manifest is not None else ()
-    lines = []
-    for part in parts:
+    """What it adds, a line for each part; below a heading where several are of one kind."""
+    kinds: dict[str, list[str]] = {}
+    for part in info.manifest.parts if info.manifest is not None else ():
         kind = tr("Kind of control layer") if part.control else part_words(part.type)
-        about = f" – {part.description}" if part.description else ""
-        lines.append(f"{kind}: {part.title}{about}")
+        kinds.setdefault(kind, []).append(f"{short_title(part, info)} – {part.description}".removesuffix(" – "))
+    lines = []
+    for kind, parts in kinds.items():
+        if len(parts) == 1:
+            lines.append(f"{kind}: {parts[0]}")
+            continue
+        heading = tr("Kinds of control layer") if kind == tr("Kind of control layer") else kind
+        lines += [f"{heading}:", *(f"  •  {part}" for part in parts)]
     return tuple(lines)
+
+
+def short_title(part: Part, info: PluginInfo) -> str:
+    """A part's title where its plugin is named beside it: "Sketch (T2I-Adapter)" is "Sketch"."""
+    return part.title.removesuffix(f"({plugin_name(info)})").rstrip() or part.title
 
 
 def file_size(count: int) -> str:
@@ -76,8 +86,9 @@ def file_size(count: int) -> str:
 
 def needs_words(info: PluginInfo | None, plugin_id: str, has_part: bool) -> str:
     """Why a layer of this plugin cannot work now, "" if it can."""
+    name = f"“{plugin_name(info)}”" if info is not None else plugin_id
     if info is None:
-        return tr("Needs the plugin {id}, which is not here.").replace("{id}", plugin_id)
+        return tr("Needs the plugin {id}, which is not here.").replace("{id}", name)
     if info.state is not PluginState.ENABLED:
         why = {
             PluginState.NEW: tr("Needs the plugin {id}, which is not allowed yet."),
@@ -87,19 +98,19 @@ def needs_words(info: PluginInfo | None, plugin_id: str, has_part: bool) -> str:
             PluginState.QUARANTINED: tr("Needs the plugin {id}, which was set aside after a crash."),
             PluginState.BROKEN: tr("Needs the plugin {id}, which cannot be used."),
         }
-        return why[info.state].replace("{id}", plugin_id)
+        return why[info.state].replace("{id}", name)
     if not has_part:
-        return tr("The plugin {id} that is here does not have this part.").replace("{id}", plugin_id)
+        return tr("The plugin {id} that is here does not have this part.").replace("{id}", name)
     return ""
 
 
 def plugin_use_line(use: PluginUse) -> str:
     """One use of a plugin in a line: "guidance 1.0.0, classifier: class = house, scale = 3"."""
     name = f"{use.plugin.id} {use.plugin.version}".strip()
-    said = [f"{key} = {_value(value)}" for key, value in use.values]
-    said += [f"{key} = {file.name}" for key, file in use.files]
+    said = [f"{key} = {file.name}" for key, file in use.files]
     said += [f"{key} = {tr('a picture')}" for key, _ in use.images]
-    what = f"{name}, {use.part}"
+    said += [f"{key} = {_value(value)}" for key, value in use.values]
+    what = name if use.part == use.plugin.id else f"{name}, {use.part}"
     return f"{what}: {', '.join(said)}" if said else what
 
 

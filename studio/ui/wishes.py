@@ -24,17 +24,20 @@ from studio.state.studio_state import StudioState
 
 
 class Wishes(QObject):
-    """Mutable state: `_kinds`, what the control pictures on their way through the intake are to become, in order.
+    """Mutable state: `_kinds`, what the control pictures on their way through the intake are to become, in order;
+    `_asked`, the headline that said what Generate still needs.
 
-    Signals: `generating()` - jobs were queued by hand.
+    Signals: `generating()` - jobs were queued by hand; `heeded(str)` - what this headline asked for was done.
     """
 
     generating = Signal()
+    heeded = Signal(str)
 
     def __init__(self, state: StudioState, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state = state
         self._kinds: deque[ControlKind | None] = deque()
+        self._asked = ""
         intake, queue, messages = state.intake, state.queue, state.messages
         intake.added.connect(self._on_added)
         intake.restored.connect(self._on_restored)
@@ -48,6 +51,7 @@ class Wishes(QObject):
         """Queue the draft's pictures, unless a plugin that they need is known to be missing."""
         draft = self._state.draft.draft
         if problem := self._state.plugins.problem(draft):
+            self._asked = problem.headline
             self._state.messages.error(problem)
             return
         try:
@@ -56,6 +60,8 @@ class Wishes(QObject):
             self._state.messages.error(error)
         else:
             self._state.ranking.begin(jobs)
+            self.heeded.emit(self._asked)
+            self._asked = ""
             self.generating.emit()
 
     def cancel(self) -> None:

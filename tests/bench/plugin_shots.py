@@ -5,10 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from screenshots import Shot
+
+_real_shelf: Callable[..., Any] | None = None  # of PluginRoom, kept while a shot shows another one
 
 
 def plugin_shot(theme: str = "dark", size: tuple[int, int] = (1280, 800), own: bool = False) -> Shot:
@@ -19,6 +23,9 @@ def plugin_shot(theme: str = "dark", size: tuple[int, int] = (1280, 800), own: b
     from studio.state.plugin_room import PluginRoom
     from tests.state.plugin_fakes import FRIEND, SHIPPED, MemoryShelf, info_of
 
+    global _real_shelf
+    _real_shelf = _real_shelf or PluginRoom.shelf
+    PluginRoom.shelf = _real_shelf  # type: ignore[method-assign]  # an earlier shot may have left its own
     if not own:
         broken = replace(info_of("palette", state=PluginState.BROKEN, shipped=False), manifest=None)
         broken = replace(broken, problem="plugin.toml: “api” is 7, but this studio speaks version 1.")
@@ -48,6 +55,19 @@ def page(theme: str) -> None:
     found.select("palette")
     grab(made, found, f"plugins_page_broken_{theme}")
     _browse(made, found, theme)
+    found.close()
+    made.close()
+
+
+def own_page(theme: str) -> None:
+    """The page over the plugins that ship: the longest texts it has to show."""
+    made = plugin_shot(theme, own=True)
+    made.window.guests.show_page()
+    made.wait(seconds=0.3)
+    found = made.window.guests.page
+    for plugin_id in ("t2i_adapter", "wildcards"):
+        found.select(plugin_id)
+        grab(made, found, f"plugins_page_{plugin_id}_{theme}")
     found.close()
     made.close()
 
@@ -132,7 +152,7 @@ def panels(theme: str) -> None:
 
 
 def kinds(theme: str) -> None:
-    made = plugin_shot(theme)
+    made = plugin_shot(theme, own=True)
     made.sketch()
     made.window.centre.messages.clear()
     card = made.window.control.cards[0]
@@ -140,6 +160,10 @@ def kinds(theme: str) -> None:
     card.kind.showPopup()
     grab(made, card.kind.view().window(), f"control_kinds_{theme}")
     card.kind.hidePopup()
+    for kind in ("t2i-sketch", "uni-mlsd"):
+        card._on_kind(kind)
+        made.wait(seconds=0.6)
+        grab(made, made.window.control, f"control_{kind}_{theme}")
     made.close()
 
 
@@ -171,4 +195,4 @@ def suggest(theme: str) -> None:
     made.close()
 
 
-ALL = (page, consent, panels, kinds, ranked, suggest)
+ALL = (page, own_page, consent, panels, kinds, ranked, suggest)

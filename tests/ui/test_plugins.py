@@ -10,12 +10,15 @@ from pytestqt.qtbot import QtBot
 
 from studio.app import Studio
 from studio.core.choices import ControlKind
+from studio.core.draft import ControlLayer
 from studio.core.plugins import Parameter, ParameterType, Part, PartType
-from studio.core.recipe import PluginRef, PluginUse, Recipe
+from studio.core.recipe import ControlUse, ImageRef, PluginRef, PluginUse, Recipe, Size
 from studio.state.plugin_room import PluginRoom
+from studio.ui.panels.control_card import ControlCard
 from studio.ui.panels.fields import CheckField, ChoiceField, LineField, NumberField
 from studio.ui.panels.input_fields import FileField, PictureField, field_of
 from studio.ui.panels.plugin_card import PluginCard
+from studio.ui.widgets.text import sentences
 from tests.state.plugin_fakes import SHIPPED, MemoryShelf, info_of
 from tests.ui.conftest import MakeStudio, drop, file_mime
 
@@ -112,8 +115,35 @@ def test_a_dropped_picture_and_a_chosen_file_are_taken_in(
     assert isinstance(chosen, FileField)
     chosen.edited.emit(weights)
     qtbot.waitUntil(lambda: bool(studio.draft.draft.plugins[1].use.files), timeout=5000)
-    assert chosen.name.text() == "style.safetensors"
+    assert chosen.name.text() == "style"
     assert studio.draft.draft.plugins[1].use.files[0][1].name == "style.safetensors"
+
+
+def test_what_generate_still_needs_is_said_until_it_is_given(studio: Studio, qtbot: QtBot) -> None:
+    add(studio, "lora")
+    studio.draft.set_prompt("a house")
+    studio.window.wishes.generate()
+    said = [card.message.headline for card in studio.window.centre.messages.cards()]
+    assert len(said) == 1
+    assert studio.queue.jobs == ()
+    studio.draft.remove_plugin(0)
+    studio.window.wishes.generate()
+    assert len(studio.queue.jobs) == 1
+    assert not [card for card in studio.window.centre.messages.cards() if card.message.headline in said]
+
+
+def test_help_and_titles_are_kept_short_on_cards(studio: Studio) -> None:
+    card = add(studio, "guidance")
+    assert card.under.text() == "Guidance", "the plugin's name is not said twice"
+    one, other = (
+        Parameter(name=unit or "n", type=ParameterType.INT, title="N", maximum=200.0, unit=unit)
+        for unit in ("", "tokens")
+    )
+    alike = PluginCard(Part(type=PartType.GUIDE, part="p", title="P", parameters=(one, other)))
+    widths = {field.spin.maximumWidth() for field in alike.fields.values() if isinstance(field, NumberField)}
+    assert len(widths) == 1, "sliders end in one line"
+    alike.deleteLater()
+    assert sentences("One thing. Another · a third for SD 1.5 only.") == "One thing.\nAnother\na third for SD 1.5 only."
 
 
 def test_cards_are_switched_moved_and_removed(studio: Studio, qtbot: QtBot) -> None:
@@ -146,6 +176,8 @@ def test_plugin_kinds_stand_below_the_built_in_ones(studio: Studio, qtbot: QtBot
     qtbot.waitUntil(lambda: bool(control.cards), timeout=5000)
     kind = control.cards[0].kind
     assert [kind.itemData(row) for row in range(kind.count())] == ["scribble", "canny", None, "t2i-sketch"]
+    assert [kind.itemText(row) for row in (2, 3)] == ["T2I-Adapter", "Sketch"], "a heading names the plugin"
+    assert not kind.model().flags(kind.model().index(2, 0)), "which is no choice"
     kind.setCurrentIndex(3)
     kind.activated.emit(3)
     use = studio.draft.draft.controls[0].use
@@ -154,14 +186,36 @@ def test_plugin_kinds_stand_below_the_built_in_ones(studio: Studio, qtbot: QtBot
         PluginRef(id="t2i_adapter", version="1.0.0", digest=SHIPPED[-1].digest),
     )
     qtbot.waitUntil(lambda: not control.cards[0].map.image.isNull(), timeout=5000)
+    assert control.cards[0].caption.text().startswith("What T2I-Adapter sees")
+    assert "Sketch (T2I-Adapter)" in kind.toolTip(), "the whole title, which the closed list has no room for"
     studio.state.plugins.disable("t2i_adapter")
-    qtbot.waitUntil(lambda: "t2i_adapter" in control.cards[0].problem.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "“T2I-Adapter”" in control.cards[0].problem.text(), timeout=5000)
     assert kind.currentData() == "t2i-sketch", "shown as it is, not changed in silence"
     kind.setCurrentIndex(0)
     kind.activated.emit(0)
     use = studio.draft.draft.controls[0].use
     assert (use.kind, use.plugin) == (ControlKind.SCRIBBLE, None)
     assert not control.cards[0].problem.isVisible()
+
+
+def test_a_sketch_that_was_inverted_is_no_negative_for_a_kind_that_takes_a_picture(qtbot: QtBot) -> None:
+    kinds = tuple(
+        Part(type=PartType.ADAPTER, part=name, title=name, control=name, preprocess=preprocess)
+        for name, preprocess in (("lines", "grey"), ("whole", ""))
+    )
+    info = info_of("p", *kinds)
+    card = ControlCard()
+    qtbot.addWidget(card)
+    card.show_kinds(tuple((part.control, part, info) for part in kinds))
+    use = ControlUse(kind=ControlKind.SCRIBBLE, image=ImageRef(digest="0" * 64), invert=True)
+    card.edited.connect(lambda layer, _words: card.show_layer(0, 1, layer, Size(width=64, height=64)))
+    card.show_layer(0, 1, ControlLayer(use=use), Size(width=64, height=64))
+    seen = []
+    for kind in ("lines", "whole", "canny"):
+        card.kind.activated.emit(card.kind.setCurrentIndex(card.kind.findData(kind)) or 0)
+        assert card.layer is not None
+        seen.append((card.layer.use.kind, card.layer.use.invert))
+    assert seen == [("lines", True), ("whole", False), ("canny", True)]
 
 
 def test_a_plugins_scheduler_stands_in_the_list_and_goes_with_it(

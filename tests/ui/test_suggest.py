@@ -140,7 +140,7 @@ def test_the_details_tell_of_plugins_typed_text_scores_and_notes() -> None:
     made = replace(picture.made_with, scores=(("clip_rank:clip", 0.312),), notes=("Made without grain.",))
     text = picture_details(replace(picture, made_with=made))
     assert "Typed as: a {red|blue} house" in text
-    assert "guidance 1.0.0, clip: exact = yes, scale = 2.5, file = a.bin, picture = a picture" in text
+    assert "guidance 1.0.0, clip: file = a.bin, picture = a picture, exact = yes, scale = 2.5" in text
     assert "t2i-sketch" in text
     assert "plugin t2i_adapter" in text
     assert "clip_rank:clip 0.312" in text

@@ -20,6 +20,7 @@ from studio.ui.widgets.buttons import IconSign
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 
 _FILES_PX = 108
+_SIZES_PX = 440  # where the column of sizes begins at the latest
 _NAME_MAX = 80  # of what a manifest says, so that a long name pushes nothing out of sight
 
 
@@ -108,12 +109,15 @@ class ConsentDialog(QDialog):
 
     def _files_title(self) -> str:
         total = sum(size for _, size in self.info.files)
-        words = self.tr("{n} files, {size}, in {folder}")
+        one = len(self.info.files) == 1
+        words = self.tr("{n} file, {size}, in {folder}") if one else self.tr("{n} files, {size}, in {folder}")
         filled = words.replace("{n}", str(len(self.info.files))).replace("{size}", file_size(total))
         return filled.replace("{folder}", self.info.folder)
 
     def _files(self) -> QPlainTextEdit:
-        self.files = QPlainTextEdit("\n".join(f"{name}    {file_size(size)}" for name, size in self.info.files))
+        self.files = QPlainTextEdit("\n".join(f"{name}\t{file_size(size)}" for name, size in self.info.files))
+        widest = max((self.files.fontMetrics().horizontalAdvance(name) for name, _ in self.info.files), default=0)
+        self.files.setTabStopDistance(min(widest, _SIZES_PX) + 32)  # the sizes in a column
         self.files.setReadOnly(True)
         self.files.setAccessibleName(self.tr("Files of the plugin"))
         self.files.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)

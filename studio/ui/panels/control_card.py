@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QHBoxLayout, QV
 
 from studio.core.choices import ControlKind, ResizeMode
 from studio.core.draft import ControlLayer
-from studio.core.recipe import WEIGHT_MAX, Size
+from studio.core.recipe import WEIGHT_MAX, ControlUse, Size
 from studio.state.plugin_uses import reference
 from studio.state.plugins_model import ControlKindOf
 from studio.ui.panels.map_view import MapView
 from studio.ui.panels.scheduler_row import CalmCombo
+from studio.ui.plugin_words import plugin_name, short_title
 from studio.ui.widgets.buttons import icon_button
 from studio.ui.widgets.range_slider import RangeSlider
 from studio.ui.widgets.slider_spin import CalmDoubleSpin, SliderSpin
@@ -24,6 +25,7 @@ from studio.ui.words import kind_words, resize_words
 LAYER_MIME = "application/x-studio-control-layer"  # the index of a card that is dragged to another place
 _THUMB = QSize(64, 64)
 _MAP_PX = 132
+_OF_LINES = ("grey", "canny")  # how a plugin's kind says that it takes a drawing
 
 
 class ControlCard(QFrame):
@@ -45,6 +47,7 @@ class ControlCard(QFrame):
         self._guests: tuple[ControlKindOf, ...] = ()
         self._size = Size(width=1, height=1)
         self._pressed: QPoint | None = None
+        self._line_invert = False  # as it was for the last kind that reads lines
         self._make_parts()
         self._lay_out()
         self._connect()
@@ -158,6 +161,7 @@ class ControlCard(QFrame):
 
     def show_kinds(self, guests: tuple[ControlKindOf, ...]) -> None:
         """Offer the kinds of enabled plugins below those that come with the studio."""
+        guests = tuple(sorted(guests, key=_place))
         if guests != self._guests:
             self._guests = guests
             self._fill_kinds()
@@ -198,8 +202,16 @@ class ControlCard(QFrame):
             self.invert,
         ):
             part.setEnabled(layer.enabled)
-        says = self.tr("What the model sees") if layer.enabled else self.tr("Switched off")
-        self.caption.setText(f"{says}  ·  {size.width} × {size.height}")
+        self._show_whose(use, layer.enabled)
+
+    def _show_whose(self, use: ControlUse, enabled: bool) -> None:
+        """Say below the map, and in the tooltip of the kind, which plugin's kind it is: two have one for depth."""
+        guest = next((guest for guest in self._guests if guest[0] == use.kind), None)
+        title, about = (guest[1].title, guest[1].description) if guest else kind_words(use.kind)
+        plain_tooltip(self.kind, f"{title}\n{about}".strip())
+        who = plugin_name(guest[2]) if guest else self.tr("the model")
+        says = self.tr("What {who} sees").replace("{who}", who) if enabled else self.tr("Switched off")
+        self.caption.setText(f"{says}  ·  {self._size.width} × {self._size.height}")
 
     def show_source(self, image: QImage) -> None:
         """Show the picture as the artist gave it."""
@@ -214,23 +226,36 @@ class ControlCard(QFrame):
         self.map.show_words(words, QSize(self._size.width, self._size.height))
 
     def _fill_kinds(self) -> None:
-        known = [(kind.value, *kind_words(kind)) for kind in ControlKind]
-        guests = [(kind, part.title, part.description) for kind, part, _ in self._guests]
         with QSignalBlocker(self.kind):
             self.kind.clear()
-            for kind, title, about in known + guests:
-                if guests and kind == guests[0][0]:
-                    self.kind.insertSeparator(self.kind.count())
-                self.kind.addItem(title, kind)
-                self.kind.setItemData(self.kind.count() - 1, plain(about), Qt.ItemDataRole.ToolTipRole)
+            for known in ControlKind:
+                title, about = kind_words(known)
+                self.kind.add_choice(title, known.value, about)
+            heading = ""
+            for kind, part, info in self._guests:
+                if heading != (heading := plugin_name(info)):
+                    self.kind.add_heading(heading)
+                self.kind.add_choice(short_title(part, info), kind, part.description, part.title)
 
     def _on_kind(self, kind: str) -> None:
         words = self.tr("change control kind")
+        if self._layer is None:
+            return
+        was = self._layer.use
+        if self._reads_lines(was.kind):
+            self._line_invert = was.invert
+        invert = self._line_invert if self._reads_lines(kind) else was.invert and not self._reads_lines(was.kind)
         guest = next((info for name, _, info in self._guests if name == kind), None)
         if guest is not None:
-            self._wish(words, kind=kind, plugin=reference(guest))
+            self._wish(words, kind=kind, plugin=reference(guest), invert=invert)
         elif kind in list(ControlKind):
-            self._wish(words, kind=ControlKind(kind), plugin=None)
+            self._wish(words, kind=ControlKind(kind), plugin=None, invert=invert)
+
+    def _reads_lines(self, kind: str) -> bool:
+        """Whether this kind takes a drawing. What was inverted as one is no negative for a kind that takes a picture."""
+        return kind in list(ControlKind) or any(
+            name == kind and part.preprocess in _OF_LINES for name, part, _ in self._guests
+        )
 
     def _wish(self, words: str, **changes: object) -> None:
         if self._layer is not None:
@@ -262,3 +287,9 @@ class ControlCard(QFrame):
 
     def mouseReleaseEvent(self, _event: QMouseEvent) -> None:
         self._pressed = None
+
+
+def _place(guest: ControlKindOf) -> tuple[str, int]:
+    """By plugin, then as its manifest lists them: what is wanted most stands first there."""
+    _, part, info = guest
+    return plugin_name(info).casefold(), info.manifest.parts.index(part) if info.manifest is not None else 0

@@ -17,6 +17,7 @@ from studio.ui.widgets.text import PlainLabel
 from studio.ui.widgets.undo import leave_undo_to_window
 
 _INT_MAX = 2**31 - 1
+_BOX_PX, _BOX_MARGINS_PX = 72, 34
 _SLIDER_MAX = 20_000  # positions: beyond that a slider is no way to choose a number
 
 
@@ -31,7 +32,10 @@ class Field(QWidget):
 
 
 class NumberField(Field):
-    """A slider and a box over the declared range; only the box where the range is too wide to slide over."""
+    """A slider and a box over the declared range; only the box where the range is too wide to slide over.
+
+    `box_px` is the width that the box needs for every number of the range with its unit.
+    """
 
     def __init__(self, parameter: Parameter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -56,10 +60,17 @@ class NumberField(Field):
             self.spin.setSingleStep(round(step))
         else:
             self.spin.setSingleStep(step)
-        width = self.spin.fontMetrics().horizontalAdvance(f" {parameter.unit}") if parameter.unit else 0
-        self.spin.setMinimumWidth(72 + width)
-        self.spin.setMaximumWidth(72 + width if self.both else 16_777_215)
+        ends = (f"{self.spin.textFromValue(end)}{self.spin.suffix()}" for end in (low, high))  # type: ignore[arg-type]
+        widest = max(self.spin.fontMetrics().horizontalAdvance(text) for text in ends)
+        self.box_px = max(_BOX_PX, widest + _BOX_MARGINS_PX)
+        self.spin.setMinimumWidth(self.box_px)
+        self.spin.setMaximumWidth(self.box_px if self.both else 16_777_215)
         self.setFocusProxy(self.spin)
+
+    def align_box(self, px: int) -> None:
+        """Make the box as wide as its neighbours', so that sliders one below the other end in one line."""
+        if self.both is not None:
+            self.spin.setFixedWidth(px)
 
     def show_value(self, value: Value) -> None:
         number = float(value) if not isinstance(value, str) else 0.0
@@ -105,7 +116,7 @@ class CheckField(Field):
         self.words = _CheckWords(parameter.title, self.box)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 2, 0, 2)
-        row.setSpacing(8)
+        row.setSpacing(0)  # the box keeps its own distance to words
         row.addWidget(self.box)
         row.addWidget(self.words, 1)
         self.setFocusProxy(self.box)
@@ -159,7 +170,7 @@ class TextField(Field):
     def __init__(self, parameter: Parameter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         lines = max(2, min(8, parameter.lines))
-        self.text = PromptEdit("", parameter.title, "", lines)
+        self.text = PromptEdit("", parameter.title, parameter.help, lines)
         self.text.setFixedHeight(self.text.fontMetrics().lineSpacing() * lines + 18)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -193,6 +204,10 @@ class RangeField(Field):
         """Show a part of the steps without telling anybody."""
         self.slider.show_range(round(start * 100), round(end * 100))
         self.words.setText(f"{start:.0%} – {end:.0%}")
+
+    def align_box(self, px: int) -> None:
+        """Make the words as wide as the neighbours' boxes."""
+        self.words.setFixedWidth(px)
 
 
 def number_range(parameter: Parameter) -> tuple[float, float, float]:

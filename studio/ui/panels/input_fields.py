@@ -81,6 +81,7 @@ class FileField(Field):
         self._title, self._suffixes = parameter.title, parameter.suffixes
         self.name = ElidedLabel(self.tr("No file"), "muted")
         self.choose = QPushButton(self.tr("Choose …"))
+        self.choose.setAccessibleName(self.tr("Choose …"))
         self.clear = icon_button("close", self.tr("Take the file away"), px=12)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -106,9 +107,11 @@ class FileField(Field):
         menu.popup(self.choose.mapToGlobal(QPoint(0, self.choose.height() + 2)))
 
     def show_name(self, name: str) -> None:
-        """Show the name of the file, or that there is none."""
-        self.name.setText(name or self.tr("No file"))
+        """Show the name of the file, without the suffix that all of its kind have, or that there is none."""
+        known = self._suffixes[0] if len(self._suffixes) == 1 else ""
+        self.name.setText(name.removesuffix(known) or self.tr("No file"))
         self.clear.setVisible(bool(name))
+        self.choose.setText("…" if name else self.tr("Choose …"))  # room for the name
 
     def show_busy(self) -> None:
         """Say that its bytes are being read."""

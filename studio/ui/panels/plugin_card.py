@@ -14,11 +14,11 @@ from studio.core.draft import PluginLayer
 from studio.core.plugins import Parameter, ParameterType, Part
 from studio.core.recipe import FileRef, ImageRef
 from studio.state.plugin_uses import default_of
-from studio.ui.panels.fields import CheckField, Field, RangeField
+from studio.ui.panels.fields import CheckField, Field, NumberField, RangeField
 from studio.ui.panels.input_fields import FileField, PictureField, field_of
 from studio.ui.plugin_words import part_words
 from studio.ui.widgets.buttons import icon_button
-from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
+from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip, sentences
 
 _RANGE = ("start", "end")
 _LABEL_PX = 80
@@ -58,6 +58,10 @@ class PluginCard(QFrame):
         if part is not None and part.parameters:
             column.addSpacing(2)
             column.addLayout(self._grid(part))
+        elif part is not None and part.description:
+            column.addWidget(
+                PlainLabel(sentences(part.description), "faint", wrap=True)
+            )  # all there is to know about it
 
     @property
     def layer(self) -> PluginLayer | None:
@@ -69,7 +73,8 @@ class PluginCard(QFrame):
         self.index, self._layer = index, layer
         use = layer.use
         self.title.setText(self.part.title if self.part else use.part)
-        self.under.setText("  ·  ".join(dict.fromkeys((part_words(use.type), plugin_name))))
+        kind = part_words(use.type)
+        self.under.setText(kind if plugin_name in (kind, self.title.text()) else f"{kind}  ·  {plugin_name}")
         self.setAccessibleName(
             self.tr("Plugin layer {n}: {t}").replace("{n}", str(index + 1)).replace("{t}", self.title.text())
         )
@@ -79,7 +84,7 @@ class PluginCard(QFrame):
         self.up.setEnabled(index > 0)
         self.down.setEnabled(index < count - 1)
         self._show_values(layer)
-        for part in (self.title, *self._labels, *self.fields.values(), *filter(None, (self.range,))):
+        for part in (self.title, self.under, *self._labels, *self.fields.values(), *filter(None, (self.range,))):
             part.setEnabled(layer.enabled)
 
     def show_picture(self, name: str, image: QImage | None) -> None:
@@ -109,15 +114,17 @@ class PluginCard(QFrame):
         self.title = ElidedLabel(look="headline")
         self.under = ElidedLabel(look="faint")
         self.eye = icon_button("eye-off", self.tr("Switch this layer on or off"), icon_on="eye")
-        self.up = icon_button("up", self.tr("Move up: layers work in this order"), px=16)
-        self.down = icon_button("down", self.tr("Move down: layers work in this order"), px=16)
+        self.up = icon_button("up", self.tr("Move up: layers of one kind work in this order"), px=16)
+        self.down = icon_button("down", self.tr("Move down: layers of one kind work in this order"), px=16)
         self.remove = icon_button("trash", self.tr("Remove this layer"))
         self.eye.clicked.connect(self._on_eye)
         self.up.clicked.connect(lambda: self.moved.emit(self.index, self.index - 1))
         self.down.clicked.connect(lambda: self.moved.emit(self.index, self.index + 1))
         self.remove.clicked.connect(lambda: self.removed.emit(self.index))
         if self.part is not None and self.part.description:
-            plain_tooltip(self.under, self.part.description)
+            plain_tooltip(
+                self, sentences(self.part.description)
+            )  # not on the labels: they use theirs when they are cut
 
     def _head(self) -> QHBoxLayout:
         words = QVBoxLayout()
@@ -146,24 +153,34 @@ class PluginCard(QFrame):
                     self._add_range(grid)
                 continue
             self._add_field(grid, parameter)
+        self._align_boxes()
         return grid
+
+    def _align_boxes(self) -> None:
+        numbers = [field for field in self.fields.values() if isinstance(field, NumberField)]
+        widest = max((field.box_px for field in numbers if field.both is not None), default=0)
+        for field in numbers:
+            field.align_box(widest)
+        if self.range is not None and widest:
+            self.range.align_box(widest)
 
     def _add_range(self, grid: QGridLayout) -> None:
         words = self.tr("During which part of the steps this layer works.")
         self.range = RangeField(words)
+        plain_tooltip(self.range, words)
         self.range.edited.connect(self._on_range)
         self._put(grid, self.tr("Steers"), self.range, words)
 
     def _add_field(self, grid: QGridLayout, parameter: Parameter) -> None:
+        says = sentences(parameter.help) or parameter.title
         field = self.fields[parameter.name] = field_of(parameter)
         field.setObjectName(f"field_{parameter.name}")
+        plain_tooltip(field, says)
         field.edited.connect(lambda value, name=parameter.name: self._on_edited(name, value))
         if isinstance(field, FileField):
             field.offers_wished.connect(lambda: self.offers_wished.emit(field, parameter.suffixes))
         stacked = parameter.type is ParameterType.TEXT and parameter.lines > 1
-        says = parameter.help or parameter.title
         if isinstance(field, CheckField):
-            plain_tooltip(field, says)
             grid.addWidget(field, grid.rowCount(), 1)
         elif stacked:
             label = self._label(parameter.title, says)

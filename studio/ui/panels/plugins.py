@@ -23,10 +23,11 @@ from studio.ui.panels.input_fields import FileField
 from studio.ui.panels.plugin_card import PluginCard
 from studio.ui.plugin_words import needs_words, part_words, plugin_name
 from studio.ui.widgets.buttons import MenuButton
-from studio.ui.widgets.text import PlainLabel, one_line
+from studio.ui.widgets.text import PlainLabel, one_line, plain_tooltip, sentences
 
 _CARD_PX = 280
-_WORDS_MAX = 72  # of a description in the menu
+_WORDS_MAX = 84  # of a description in the menu
+_CLAUSE_ENDS = (". ", "; ", ": ", ", ", " · ")
 
 
 class PluginPanel(QWidget):
@@ -66,15 +67,19 @@ class PluginPanel(QWidget):
     def fill_menu(self) -> None:
         """List the parts of the enabled plugins, grouped by plugin."""
         self.menu.clear()
-        for info, parts in self._plugins.layer_parts():
-            if len(parts) > 1:  # a plugin with one part needs no heading: they often have the same name
+        offered = sorted(self._plugins.layer_parts(), key=lambda row: plugin_name(row[0]).casefold())
+        for info, parts in offered:
+            alone = len(parts) == 1  # needs no heading: part and plugin often have the same name
+            if not alone:
                 self.menu.addSeparator()
                 self.menu.addAction(plugin_name(info).replace("&", "&&")).setEnabled(False)
             for part in parts:
-                self.menu.addAction(_menu_words(part), partial(self.add_part, info, part))
-            if len(parts) > 1:
+                about = info.manifest.description if alone and info.manifest else part.description
+                add = self.menu.addAction(_menu_words(part, about), partial(self.add_part, info, part))
+                plain_tooltip(add, sentences(part.description))
+            if not alone:
                 self.menu.addSeparator()
-        if not self._plugins.layer_parts():
+        if not offered:
             self.menu.addAction(self.tr("No plugin that is on adds a layer")).setEnabled(False)
         self.menu.addSeparator()
         self.menu.addAction(icon("plugin"), self.tr("Plugins …"), self.page_wished.emit)
@@ -91,6 +96,7 @@ class PluginPanel(QWidget):
         button = MenuButton("plus", self.tr("Add …"))
         button.setObjectName("addPluginButton")
         self.menu = button.menu_below
+        self.menu.setToolTipsVisible(True)
         self.menu.aboutToShow.connect(self.fill_menu)
         return button
 
@@ -122,7 +128,7 @@ class PluginPanel(QWidget):
         column.addStretch(1)
         for text, look in (
             (self.tr("Add what plugins bring"), "headline"),
-            (self.tr("LoRAs, guidance, wildcards, scores: they work in the order in which they stand here."), "faint"),
+            (self.tr("LoRAs, guidance, wildcards, scores. Kinds of control layer are in the panel Control."), "faint"),
         ):
             label = PlainLabel(text, look, wrap=True)
             label.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -225,7 +231,16 @@ def _same_part(before: PluginLayer | None, now: PluginLayer) -> bool:
     return (a.plugin.id, a.type, a.part) == (b.plugin.id, b.type, b.part)
 
 
-def _menu_words(part: Part) -> str:
-    about = one_line(part.description) or part_words(part.type)
-    about = about if len(about) <= _WORDS_MAX else f"{about[:_WORDS_MAX].rstrip()}…"
+def _menu_words(part: Part, about: str) -> str:
+    about = _shortened(one_line(about)) or part_words(part.type)
     return f"{part.title}  –  {about}".replace("&", "&&")
+
+
+def _shortened(text: str) -> str:
+    """The text up to the last clause that ends within the room; without one, up to the last word."""
+    if len(text) <= _WORDS_MAX:
+        return text.rstrip(".")
+    cut = max(text.rfind(end, 0, _WORDS_MAX + 2) for end in _CLAUSE_ENDS)
+    if cut > _WORDS_MAX // 3:
+        return text[:cut]
+    return f"{text[:_WORDS_MAX].rpartition(' ')[0] or text[:_WORDS_MAX]} …"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QStandardItem, QStandardItemModel, QWheelEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QWidget
+from PySide6.QtGui import QPaintEvent, QStandardItem, QStandardItemModel, QWheelEvent
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QStyle, QStyleOptionComboBox, QStylePainter, QWidget
 
 from studio.core.choices import Spacing
 from studio.core.schedulers import SCHEDULERS, SchedulerInfo
@@ -27,7 +27,32 @@ class CalmCombo(QComboBox):
         self.setMinimumContentsLength(4)
         self.setMinimumWidth(72)
 
+    def add_heading(self, text: str) -> None:
+        """A line that cannot be chosen, above the choices of its group."""
+        self.addItem(text)
+        self.setItemData(self.count() - 1, ui_font(11, ui_font().Weight.DemiBold), Qt.ItemDataRole.FontRole)
+        rows = self.model()
+        assert isinstance(rows, QStandardItemModel)
+        rows.item(self.count() - 1).setFlags(Qt.ItemFlag.NoItemFlags)
+
+    def add_choice(self, text: str, data: str, about: str, spoken: str = "") -> None:
+        """A choice; the tooltip begins with `spoken`, its whole name where `text` is short."""
+        self.addItem(text, data)
+        said = "\n".join(filter(None, (spoken, about)))
+        self.setItemData(self.count() - 1, plain(said), Qt.ItemDataRole.ToolTipRole)
+        self.setItemData(self.count() - 1, spoken or text, Qt.ItemDataRole.AccessibleTextRole)
+
     # Qt overrides
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """As Qt does it, but a text that is too long ends in "…" """
+        painter, option = QStylePainter(self), QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        edit = QStyle.SubControl.SC_ComboBoxEditField
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, self).width()
+        option.currentText = option.fontMetrics.elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         event.ignore()
 

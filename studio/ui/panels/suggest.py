@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from PySide6.QtCore import QPoint, QSize, Qt, Signal
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QHideEvent, QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QListWidget, QListWidgetItem, QPushButton, QVBoxLayout, QWidget
 
@@ -21,6 +21,8 @@ PART = "continue"  # the part name by which a prompt tool says that it continues
 COUNT = 4
 _WIDTH_PX = 420
 _HEIGHT_MAX = 380
+_MARGINS_PX = 52  # of popup, list and row, beside the words
+_ROW_PADDING_PX = 12
 
 
 class SuggestButton(QPushButton):
@@ -131,7 +133,7 @@ class SuggestPopup(QFrame):
         """Show suggestions; the first is current, so that Enter takes it."""
         self.list.clear()
         for text in texts:
-            self.list.addItem(QListWidgetItem(text))
+            self.list.addItem(self._row(text))
         self.words.setText(
             self.tr("Enter takes the marked one, Esc none.") if texts else self.tr("Nothing came to its mind.")
         )
@@ -142,6 +144,14 @@ class SuggestPopup(QFrame):
             self.list.setFixedHeight(self._height())
             self.list.setFocus()
         self.adjustSize()
+
+    def _row(self, text: str) -> QListWidgetItem:
+        """A row high enough for its words: measured here, because the style's padding is not in Qt's own measure."""
+        room = QRect(0, 0, _WIDTH_PX - _MARGINS_PX, _HEIGHT_MAX)
+        words = self.list.fontMetrics().boundingRect(room, int(Qt.TextFlag.TextWordWrap), text)
+        row = QListWidgetItem(text)
+        row.setSizeHint(QSize(room.width(), words.height() + _ROW_PADDING_PX))
+        return row
 
     def open_below(self, button: QWidget) -> None:
         """Show below a button, within the screen."""

@@ -118,7 +118,10 @@ class MessageBar(QWidget):
         return tuple(card for card in widgets if isinstance(card, MessageCard) and not card.isHidden())
 
     def show_message(self, message: Message) -> None:
-        """Put a message on top; the oldest card beyond three goes, quiet ones first."""
+        """Put a message on top, in place of one that says the same; the oldest beyond three goes, quiet ones first."""
+        for old in self.cards():
+            if (old.message.headline, old.message.hint) == (message.headline, message.hint):
+                old.dismiss()
         card = MessageCard(message, self)
         card.destroyed.connect(self._place)
         self._column.insertWidget(0, card)
@@ -136,6 +139,12 @@ class MessageBar(QWidget):
         """Close all cards."""
         for card in self.cards():
             card.dismiss()
+
+    def take_away(self, headline: str) -> None:
+        """Close the cards that say this: it is settled."""
+        for card in self.cards():
+            if card.message.headline == headline:
+                card.dismiss()
 
     def _place(self) -> None:
         parent = self._over

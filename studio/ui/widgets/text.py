@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import textwrap
 
 from PySide6.QtCore import QSize
@@ -51,6 +52,11 @@ class ElidedLabel(PlainLabel):
 def one_line(text: str) -> str:
     """The text with every run of white space as one space."""
     return " ".join(text.split())
+
+
+def sentences(text: str) -> str:
+    """The text with each sentence, and each item between " · ", in a line of its own: a long help read at a glance."""
+    return re.sub(r" · |(?<=[.!?]) (?=[^\W\d_a-z])", "\n", one_line(text))
 
 
 def plain(text: str) -> str:
