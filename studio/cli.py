@@ -10,12 +10,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from studio import __version__
 from studio.core.errors import StudioError
 from studio.core.paths import Folders
+
+if TYPE_CHECKING:
+    from studio.core.recipe import Recipe
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -92,8 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     schedulers = commands.add_parser("schedulers", help="list the schedulers")
     schedulers.add_argument("--json", action="store_true", help="print one JSON list")
     schedulers.set_defaults(command=_schedulers)
-    recipe = commands.add_parser("recipe", help="print the recipe in a picture")
-    recipe.add_argument("file", type=Path, metavar="FILE.png")
+    recipe = commands.add_parser("recipe", help="print what a picture says of how it was made")
+    recipe.add_argument("file", type=Path, metavar="FILE")
     recipe.add_argument("--json", action="store_true", help="print one JSON object")
     recipe.set_defaults(command=_recipe)
     add_mini_commands(commands)
@@ -135,14 +139,32 @@ def _schedulers(arguments: argparse.Namespace) -> int:
 
 
 def _recipe(arguments: argparse.Namespace) -> int:
+    from studio.core.paths import model_folders
     from studio.core.recipe_text import to_text
-    from studio.core.schedulers import scheduler_name
-    from studio.gallery.png import recipe_of
+    from studio.engine.models import list_models
+    from studio.gallery.foreign.door import OURS, read_picture
+    from studio.gallery.foreign.reading import match_by_name
 
-    recipe, _, _ = recipe_of(arguments.file)
+    reading = read_picture(arguments.file, match_by_name(list_models(model_folders(arguments.folders))))
+    recipe = reading.recipe
     if arguments.json:
-        print(to_text(recipe))
+        card = asdict(reading) | {"recipe": None if recipe is None else json.loads(to_text(recipe))}
+        print(json.dumps(card, ensure_ascii=False))
         return 0
+    if reading.source != OURS:
+        print(f"Made by {reading.source}.")
+    if recipe is not None:
+        _print_recipe(recipe)
+    if reading.not_understood:
+        print("Not understood, or not as it was:")
+    for line in reading.not_understood:
+        print(f"  {line}")
+    return 0
+
+
+def _print_recipe(recipe: Recipe) -> None:
+    from studio.core.schedulers import scheduler_name
+
     print(recipe.prompt)
     if recipe.negative_prompt:
         print(f"Negative prompt: {recipe.negative_prompt}")
@@ -151,4 +173,3 @@ def _recipe(arguments: argparse.Namespace) -> int:
     print(f"Model {recipe.model.name}{', exact' if recipe.exact else ''}")
     for use in recipe.controls:
         print(f"Control {use.kind}: weight {use.weight:g}, from {use.start:.0%} to {use.end:.0%}")
-    return 0

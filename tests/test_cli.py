@@ -89,7 +89,9 @@ def test_recipe_as_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture = store.add(Pixels(width=8, height=8, data=bytes(192)), recipe, made_with)
     store.close()
     assert run(["recipe", str(picture.file), "--json"]) == 0
-    assert from_text(capsys.readouterr().out) == recipe
+    card = json.loads(capsys.readouterr().out)
+    assert from_text(json.dumps(card["recipe"])) == recipe
+    assert (card["source"], card["not_understood"]) == ("Diffusion Studio", [])
     assert run(["--data", str(data), "recipe", str(picture.file)]) == 0
     assert "seed 4294967295" in capsys.readouterr().out
 

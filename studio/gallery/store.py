@@ -12,13 +12,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from studio.core.errors import BadInputImage, StorageProblem
+from studio.core.errors import BadInputImage, BadRecipe, StorageProblem
 from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
 from studio.gallery import png
 from studio.gallery.durable import PART, make_folder, move_once, storage_problem, write_new
+from studio.gallery.foreign.door import usable_recipe
 from studio.gallery.index import Index, Place
 from studio.gallery.index_file import IN_MEMORY, is_damage, memory_index, open_index, set_aside
 from studio.gallery.inputs import Inputs
@@ -125,11 +126,14 @@ class GalleryStore:
         return self._look(lambda index: index.count()) + len(self._unlisted)
 
     def recipe_of(self, path: Path) -> Recipe:
-        """The recipe in any PNG of the studio; control pictures embedded in it are taken into `inputs`.
+        """The recipe in a picture of the studio or of another program; embedded control pictures come into `inputs`.
 
         Raises BadInputImage, BadRecipe, StorageProblem.
         """
-        recipe, _, inputs = png.recipe_of(path)
+        try:
+            recipe, _, inputs = png.recipe_of(path)
+        except BadRecipe:
+            return usable_recipe(path)
         for digest, data in inputs.items():
             with suppress(BadInputImage):  # the recipe is worth having without it; its layer will say what is missing
                 self.inputs.restore(digest, data)
