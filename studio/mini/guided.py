@@ -122,7 +122,8 @@ def _pulled(model: Model, latents: Tensor, v: Tensor, step: StepContext, pull: G
 
     def predict_clean(place: Tensor) -> Tensor:
         v: Tensor = model.unet(place, step.timestep, encoder_hidden_states=step.text).sample
-        return alpha * place - sigma * v
+        clean: Tensor = alpha * place - sigma * v
+        return clean
 
     def decode(clean: Tensor) -> Tensor:
         pictures: Tensor = model.vae.decode(clean / model.vae.config.scaling_factor).sample
