@@ -68,3 +68,10 @@ def test_top_level_is_as_agreed() -> None:
         "\n"
     )
     assert {Path(name).parts[0] for name in listed if name} <= agreed
+
+
+def test_no_python_device_is_read_by_qts_image_formats() -> None:
+    """Seen as a deadlock: a QBuffer read in a thread asks for Python while Qt's lock is held (studio/state/images.py)."""
+    sources = (file for file in (ROOT / "studio").rglob("*.py") if file.name != "images.py")
+    assert not [file.name for file in sources if "QBuffer" in file.read_text("utf-8")]
+    assert "QBuffer(" not in (ROOT / "studio" / "state" / "images.py").read_text("utf-8")

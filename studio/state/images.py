@@ -1,11 +1,16 @@
-"""Pictures in and out of QImage. Works in any thread; Qt is only given formats that we wrote ourselves."""
+"""Pictures in and out of QImage. Works in any thread; Qt is only given formats that we wrote ourselves.
+
+No QBuffer made in Python: Qt reads one while it holds the lock of its image formats, and asks Python for overridden
+methods then. A window that is being painted from Python holds the interpreter and wants that lock: both wait for ever.
+"""
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
-from PySide6.QtCore import QBuffer, QByteArray, QIODevice
-from PySide6.QtGui import QImage, QImageReader
+from PySide6.QtCore import QByteArray
+from PySide6.QtGui import QImage
 
 from studio.core.errors import BadInputImage
 from studio.core.pixels import Pixels
@@ -29,22 +34,16 @@ def image_of(source: Pixels | bytes | Path) -> QImage:
 
 def png_of(image: QImage) -> bytes:
     """The image as a PNG. Raises `BadInputImage` for an empty one."""
-    target = QByteArray()
-    buffer = QBuffer(target)
-    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
-    if image.isNull() or not image.save(buffer, "PNG", 100):  # type: ignore[call-overload]  # the stub wants bytes, Qt a name
-        raise BadInputImage("The pasted picture is empty.", "Nothing was changed.")
-    return bytes(target.data())
+    with tempfile.TemporaryDirectory(prefix="studio-pasted-") as folder:
+        file = Path(folder) / "pasted.png"
+        if image.isNull() or not image.save(str(file), "PNG", 100):  # type: ignore[call-overload]  # the stub wants bytes, Qt a name
+            raise BadInputImage("The pasted picture is empty.", "Nothing was changed.")
+        return file.read_bytes()
 
 
 def _decode(data: bytes) -> QImage:
     kind = next((name for name, signature in SIGNATURES.items() if data.startswith(signature)), "")
-    buffer = QBuffer()
-    buffer.setData(QByteArray(data))
-    buffer.open(QIODevice.OpenModeFlag.ReadOnly)
-    reader = QImageReader(buffer, QByteArray(kind.encode()))
-    reader.setAutoDetectImageFormat(False)
-    image = reader.read() if kind else QImage()
+    image = QImage.fromData(QByteArray(data), kind) if kind else QImage()  # type: ignore[arg-type]  # as above
     if image.isNull():
-        raise BadInputImage("A picture cannot be shown.", "It may be damaged.", reader.errorString() if kind else "")
+        raise BadInputImage("A picture cannot be shown.", "It may be damaged.")
     return image
