@@ -158,7 +158,7 @@ class Trainer:
 
         return Assistant(self.stage.network, self.weights, self.step, one_batch)
 
-    def _one_step(self, assistant: Assistant | None) -> Figures:
+    def _one_step(self, assistant: Assistant | None = None) -> Figures:
         started = time.monotonic()
         progress = self.budget.progress(self.step, self.seconds)
         for group in self.optimiser.param_groups:
