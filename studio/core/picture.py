@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from studio.core.library import NO_MARKS, Link, Marks
 from studio.core.recipe import Recipe
 
 
@@ -26,7 +27,10 @@ class MadeWith:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One picture of the gallery. `id` is unique and sorts by time of making; `created` is UTC."""
+    """One picture of the gallery. `id` is unique and sorts by time of making; `created` is UTC.
+
+    `parents` are the pictures it came from, the closest first; `marks` is what the artist said about it.
+    """
 
     id: str
     recipe: Recipe
@@ -35,3 +39,5 @@ class Picture:
     width: int
     height: int
     created: datetime
+    parents: tuple[Link, ...] = ()
+    marks: Marks = NO_MARKS
