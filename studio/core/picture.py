@@ -23,6 +23,7 @@ class MadeWith:
     pixel_sha256: str = ""  # `Pixels.sha256` of the picture
     scores: tuple[tuple[str, float], ...] = ()  # what scorers said, in their order: ("plugin_id:part", 0.31), ...
     notes: tuple[str, ...] = ()  # sentences for the artist: a plugin was left out, or has another version than asked
+    sheet: str = ""  # of a sheet drawn from other pictures: what it shows, in words; no model made it. Else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
