@@ -1,0 +1,165 @@
+"""What may stand behind a field's colon: numbers and ranges, days, sizes, choices. Errors are ends of a sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """Words in a row, the last one a beginning with `prefix`; in prompt, note and tags, or in one `field`."""
+
+    text: str
+    prefix: bool = False
+    field: str = ""  # "negative", "note" or "" for everywhere
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number from `low` to `high`, both included."""
+
+    field: str
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Made on a local day from `first` (included) to `until` (not included); None is open."""
+
+    first: date | None
+    until: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Exactly this width and height in pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A value that contains `text`, or is it with `whole`; upper and lower case are the same."""
+
+    field: str
+    text: str
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of a field's fixed words: has:sketch, is:trash, colour:red, shape:wide."""
+
+    field: str
+    value: str
+
+
+Term = Word | Span | Days | Box | Part | Choice
+
+NAMED_DAYS = ("today", "yesterday", "week", "month")
+_NUMBER = r"\d{1,18}(?:\.\d{0,18})?|\.\d{1,18}"
+_COMPARED = re.compile(rf"(?P<op>>=|<=|>|<|=)?(?P<n>{_NUMBER})")
+_RANGE = re.compile(rf"(?P<low>{_NUMBER})?\.\.(?P<high>{_NUMBER})?")
+_TINY = 1e-9
+
+
+def number(text: str, whole: bool) -> tuple[float, float]:
+    """Least and greatest number that "20", ">20", "<=5", "5..8", "5.." allow. Raises ValueError."""
+    between = _RANGE.fullmatch(text)
+    if between is not None and (between["low"] or between["high"]):
+        low = float(between["low"]) if between["low"] else -math.inf
+        high = float(between["high"]) if between["high"] else math.inf
+        if low > high:
+            raise ValueError("ends before it begins")
+        return low, high
+    found = _COMPARED.fullmatch(text)
+    if found is None:
+        raise ValueError("is not a number or a range of numbers")
+    value, step = float(found["n"]), (1.0 if whole else _TINY)
+    if whole and found["op"] in (">", "<") and not value.is_integer():
+        step = 0.0
+    return {
+        ">": (value + step, math.inf),
+        ">=": (value, math.inf),
+        "<": (-math.inf, value - step),
+        "<=": (-math.inf, value),
+    }.get(found["op"] or "=", (value, value))
+
+
+def size(text: str, typing: bool) -> Box | None:
+    """ "512x512" or "512×768". None while `typing` what may become one. Raises ValueError."""
+    found = re.fullmatch(r"(\d{1,6})[xX×*](\d{1,6})", text)
+    if found is not None:
+        return Box(int(found[1]), int(found[2]))
+    if typing and re.fullmatch(r"\d{1,6}[xX×*]?", text):
+        return None
+    raise ValueError("is not a width x height")
+
+
+def choice(text: str, choices: tuple[str, ...], typing: bool) -> str | None:
+    """The choice itself, or the only one that begins so; None while `typing` one. Raises ValueError."""
+    if text in choices:
+        return text
+    begun = [word for word in choices if word.startswith(text)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun and typing:
+        return None
+    raise ValueError("is not one of the words that can stand here")
+
+
+def days(text: str, today: date) -> Days | None:
+    """ "2026", "2026-11", "2026-11-25", "today", "yesterday", "week", "month"; ">=", ">", "<", "<=", "a..b".
+
+    Raises ValueError.
+    """
+    first, dots, last = text.partition("..")
+    if dots:
+        begin = _period(first, today)[0] if first else None
+        end = _period(last, today)[1] if last else None
+        if (begin is None and end is None) or (begin and end and begin >= end):
+            raise ValueError("ends before it begins")
+        return Days(begin, end)
+    found = re.match(r">=|<=|>|<|=", text)
+    begin, end = _period(text[len(found[0]) :] if found else text, today)
+    kinds = {">": Days(end, None), ">=": Days(begin, None), "<": Days(None, begin), "<=": Days(None, end)}
+    return kinds.get(found[0] if found else "=", Days(begin, end))
+
+
+def is_unfinished_day(text: str) -> bool:
+    """Whether more typing can make a day of a text that is none."""
+    rest = re.sub(r"^.*\.\.|^(>=|<=|>|<|=)", "", text).lower()
+    return re.fullmatch(r"\d{0,4}(-\d{0,2}){0,2}", rest) is not None or any(
+        name.startswith(rest) for name in NAMED_DAYS
+    )
+
+
+def _period(text: str, today: date) -> tuple[date, date]:
+    """First day, and the day after the last one."""
+    day = timedelta(days=1)
+    named = {
+        "today": (today, today),
+        "yesterday": (today - day, today - day),
+        "week": (today - 6 * day, today),
+        "month": (today - 29 * day, today),
+    }.get(text.lower())
+    if named is not None:
+        return named[0], named[1] + day
+    found = re.fullmatch(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?-?", text)
+    if found is None:
+        raise ValueError("is not a day, a month or a year")
+    year, month, number_of_day = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+    try:
+        if number_of_day:
+            first = date(year, month, number_of_day)
+            return first, first + day
+        if month:
+            return date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
+        return date(year, 1, 1), date(year + 1, 1, 1)
+    except (ValueError, OverflowError):
+        raise ValueError("is not a day, a month or a year of the calendar") from None
