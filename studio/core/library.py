@@ -27,11 +27,12 @@ class Sort(StrEnum):
 class LinkKind(StrEnum):
     """How a picture came from another one."""
 
-    REMADE = "remade"  # the same recipe again
-    VARIED = "varied"  # the same recipe with another seed
-    BRANCHED = "branched"  # continued with changed settings
-    CONTROL = "control"  # the parent was a control picture
+    REMADE = "remade"  # all the same, the seed too
+    VARIED = "varied"  # restored from it, then anything changed: seed or settings
+    BRANCHED = "branched"  # continued from its pixels (image to image)
+    CONTROL = "control"  # its pixels steered, as a control layer or a plugin's picture
     UPSCALED = "upscaled"
+    CELL = "cell"  # a sheet (plot, contact sheet) was drawn from it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
