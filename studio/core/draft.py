@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from studio.core.choices import Spacing
 from studio.core.errors import BadRecipe
-from studio.core.recipe import DEFAULT_SIZE, MINI, SEED_MAX, ControlUse, ModelRef, PluginUse, Recipe, Size
+from studio.core.recipe import DEFAULT_SIZE, MINI, SEED_MAX, ControlUse, ImageRef, ModelRef, PluginUse, Recipe, Size
 
 COUNT_MAX = 64
 
@@ -29,11 +29,20 @@ class PluginLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The picture whose settings were restored: its id, and the SHA-256 of its recipe's text, to tell what changed."""
+
+    picture: str
+    recipe: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """What the panels say now. `seed` None means: a new one at each press of Generate.
 
     `raw_prompt` is set only where `prompt` is what prompt tools made of it for a picture that was restored; editing
-    the prompt clears it.
+    the prompt clears it. `origin` and `sources` (digest of an input picture -> id of the library picture that it was
+    made of) make the family tree and are no part of a recipe.
     """
 
     prompt: str = ""
@@ -50,6 +59,15 @@ class Draft:
     count: int = 1
     plugins: tuple[PluginLayer, ...] = ()
     raw_prompt: str = ""
+    init: ImageRef | None = None
+    strength: float = 0.6
+    clip_skip: int = 0
+    guidance_rescale: float = 0.0
+    refiner: ModelRef | None = None
+    refine_at: float = 0.8
+    vae: ModelRef | None = None
+    origin: Origin | None = None
+    sources: tuple[tuple[str, str], ...] = ()
 
 
 def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
@@ -74,6 +92,13 @@ def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
         exact=draft.exact,
         plugins=tuple(layer.use for layer in draft.plugins if layer.enabled),
         raw_prompt=draft.raw_prompt,
+        init=draft.init,
+        strength=draft.strength,
+        clip_skip=draft.clip_skip,
+        guidance_rescale=draft.guidance_rescale,
+        refiner=draft.refiner,
+        refine_at=draft.refine_at,
+        vae=draft.vae,
     )
     return tuple(replace(recipe, seed=(first + i) % (SEED_MAX + 1)) for i in range(draft.count))
 
@@ -94,4 +119,11 @@ def draft_of(recipe: Recipe) -> Draft:
         exact=recipe.exact,
         plugins=tuple(PluginLayer(use=use) for use in recipe.plugins),
         raw_prompt=recipe.raw_prompt,
+        init=recipe.init,
+        strength=recipe.strength,
+        clip_skip=recipe.clip_skip,
+        guidance_rescale=recipe.guidance_rescale,
+        refiner=recipe.refiner,
+        refine_at=recipe.refine_at,
+        vae=recipe.vae,
     )

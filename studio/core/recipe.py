@@ -17,6 +17,7 @@ SIDE_MIN, SIDE_MAX, SIDE_STEP = 64, 2048, 8
 WEIGHT_MAX = 4.0
 PROMPT_MAX = 20_000
 CONTROLS_MAX = 8
+CLIP_SKIP_MAX = 11
 PLUGINS_MAX = 32
 
 
@@ -33,9 +34,13 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRef:
-    """A base model by name, never by path: recipes travel between machines. "mini" is the one that ships."""
+    """A model by name, never by path: recipes travel between machines. "mini" is the one that ships.
+
+    `sha256` is the digest of its single file, "" if not known: by it a file is found that was moved or renamed.
+    """
 
     name: str = "mini"
+    sha256: str = ""
 
 
 DEFAULT_SIZE = Size(width=256, height=256)
@@ -112,6 +117,12 @@ class Recipe:
     32-bit floats, which give the same bits on every run of one machine. `raw_prompt` is what the artist typed where
     prompt tools (wildcards) made `prompt` of it, and "" otherwise; where it is set, prompt tools do not run again (" "
     where nothing was typed).
+
+    `init` is the picture to begin with instead of noise (image to image, Meng et al. 2022), of which `strength`, 0 ...
+    1, is repainted: the last `strength` of the steps run; 1 begins with noise on it all the same. `clip_skip` leaves
+    out that many of the text encoder's last layers, counted as diffusers does (0: none). `guidance_rescale` 0 ... 1 is
+    phi of Lin et al. 2023, section 3.4. `refiner` names an SDXL refiner that takes over at `refine_at` of the way from
+    noise to picture. `vae` names an autoencoder instead of the model's own.
     """
 
     prompt: str
@@ -127,6 +138,19 @@ class Recipe:
     exact: bool = False
     plugins: tuple[PluginUse, ...] = ()
     raw_prompt: str = ""
+    init: ImageRef | None = None
+    strength: float = 0.6
+    clip_skip: int = 0
+    guidance_rescale: float = 0.0
+    refiner: ModelRef | None = None
+    refine_at: float = 0.8
+    vae: ModelRef | None = None
+
+    @property
+    def pictures(self) -> tuple[ImageRef, ...]:
+        """Its input pictures, each once, which must travel with it: what it begins with, its layers', its plugins'."""
+        given = [use.image for use in self.controls] + [ref for use in self.plugins for _, ref in use.images]
+        return tuple(dict.fromkeys([*([] if self.init is None else [self.init]), *given]))
 
     def __post_init__(self) -> None:
         check_recipe(self)
@@ -144,6 +168,7 @@ def check_recipe(recipe: Recipe) -> None:
     _check_scheduler(recipe.scheduler, recipe.spacing)
     if not isinstance(recipe.model.name, str) or not recipe.model.name.strip():
         raise BadRecipe("No model is named.", "Choose a model; “mini” ships with the studio.")
+    _check_more(recipe)
     if len(recipe.controls) > CONTROLS_MAX:
         raise BadRecipe(
             f"{len(recipe.controls)} control layers are too many.", f"At most {CONTROLS_MAX} work together."
@@ -154,6 +179,22 @@ def check_recipe(recipe: Recipe) -> None:
         raise BadRecipe(f"{len(recipe.plugins)} plugin layers are too many.", f"At most {PLUGINS_MAX} work together.")
     for plugin_use in recipe.plugins:
         _check_plugin_use(plugin_use)
+
+
+def _check_more(recipe: Recipe) -> None:
+    """What is left alone in most pictures."""
+    if recipe.init is not None:
+        _check_digest("Image to image names its picture", recipe.init.digest)
+    _check_number("strength of image to image", recipe.strength, 0.0, 1.0)
+    _check_int("number of CLIP layers to skip", recipe.clip_skip, 0, CLIP_SKIP_MAX)
+    _check_number("guidance rescale", recipe.guidance_rescale, 0.0, 1.0)
+    _check_number("point where the refiner takes over", recipe.refine_at, 0.0, 1.0)
+    for what, named in (("refiner", recipe.refiner), ("VAE", recipe.vae)):
+        if named is not None and (not isinstance(named.name, str) or not named.name.strip()):
+            raise BadRecipe(f"The {what} is named by nothing.", f"Choose a {what}, or none.")
+    for named in (recipe.model, recipe.refiner, recipe.vae):
+        if named is not None and named.sha256:
+            _check_digest(f"The model “{named.name}” names its file", named.sha256)
 
 
 def _check_text(what: str, text: str) -> None:

@@ -8,13 +8,17 @@ from dataclasses import replace
 from typing import Any
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
-from studio.core.draft import ControlLayer, Draft, PluginLayer, expand
+from studio.core.draft import ControlLayer, Draft, Origin, PluginLayer, expand
 from studio.core.errors import BadRecipe
 from studio.core.plugins import is_finite
 from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
-SCHEMA = 2  # 2 added plugins and raw_prompt; what is missing in older texts is empty
+# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`; what is missing in a text has its default.
+SCHEMA = 3
 TEXT_MAX = 256 * 1024
+
+_USUAL = {"strength": 0.6, "clip_skip": 0, "guidance_rescale": 0.0, "refine_at": 0.8}
+_NAMED = ("refiner", "vae")  # other models, by name
 
 Json = dict[str, Any]  # Any: what json gives; every value is checked below before it is used
 
@@ -38,6 +42,10 @@ def draft_to_text(draft: Draft) -> str:
     fields = _shared_json(draft)
     fields["controls"] = [{"enabled": layer.enabled, **_control_json(layer.use)} for layer in draft.controls]
     fields["plugins"] = [{"enabled": layer.enabled, **_plugin_use_json(layer.use)} for layer in draft.plugins]
+    if draft.origin is not None:
+        fields["origin"] = {"picture": draft.origin.picture, "recipe": draft.origin.recipe}
+    if draft.sources:
+        fields["sources"] = dict(draft.sources)
     return _dump({"studio_draft": SCHEMA, **fields, "count": draft.count})
 
 
@@ -48,7 +56,11 @@ def draft_from_text(text: str) -> Draft:
     controls = tuple(ControlLayer(use=use, enabled=enabled) for enabled, use in layers)
     guests = [(_enabled(item), _plugin_use(item)) for item in _list(fields.pop("plugins", []))]
     plugins = tuple(PluginLayer(use=use, enabled=enabled) for enabled, use in guests)
+    origin, sources = fields.pop("origin", None), _dict(fields.pop("sources", {}))
     draft: Draft = _build(Draft, fields, controls=controls, plugins=plugins)
+    draft = replace(
+        draft, origin=_origin(origin), sources=tuple((digest, _text(id)) for digest, id in sorted(sources.items()))
+    )
     all_on = replace(
         draft,
         controls=tuple(replace(layer, enabled=True) for layer in controls),
@@ -56,6 +68,13 @@ def draft_from_text(text: str) -> Draft:
     )
     expand(all_on, random.Random(0))  # raises for anything out of its range
     return draft
+
+
+def _origin(item: object) -> Origin | None:
+    if item is None:
+        return None
+    fields = _dict(item)
+    return Origin(picture=_text(fields.get("picture")), recipe=_text(fields.get("recipe")))
 
 
 def _enabled(item: object) -> bool:
@@ -84,10 +103,24 @@ def _shared_json(value: Recipe | Draft) -> Json:
         "guidance_scale": value.guidance_scale,
         "width": value.size.width,
         "height": value.size.height,
-        "model": value.model.name,
+        "model": _model_json(value.model),
         "exact": value.exact,
         "raw_prompt": value.raw_prompt,
+        **_unusual_json(value),
     }
+
+
+def _unusual_json(value: Recipe | Draft) -> Json:
+    """What most pictures leave alone: written only where it says something."""
+    more: Json = {}
+    if value.init is not None:
+        more["init"] = value.init.digest
+    more |= {name: getattr(value, name) for name, usual in _USUAL.items() if getattr(value, name) != usual}
+    return more | {name: _model_json(named) for name in _NAMED if (named := getattr(value, name)) is not None}
+
+
+def _model_json(model: ModelRef) -> str | Json:
+    return {"name": _clean(model.name), "sha256": model.sha256} if model.sha256 else _clean(model.name)
 
 
 def _control_json(use: ControlUse) -> Json:
@@ -198,14 +231,24 @@ def _build(
         size = Size(width=fields.pop("width", 256), height=fields.pop("height", 256))
         fields["spacing"] = Spacing(fields.get("spacing", "normal"))
         fields["guidance_scale"] = _number(fields.get("guidance_scale", 5.0))
-        model = ModelRef(name=_text(fields.pop("model", "mini")))
+        model = _model(fields.pop("model", "mini"))
         if not isinstance(fields.get("exact", False), bool):
             raise BadRecipe("“exact” is neither true nor false.")
         for name in ("prompt", "negative_prompt", "raw_prompt"):
             fields[name] = _clean(_text(fields.get(name, "")))
+        if "init" in fields:
+            fields["init"] = ImageRef(digest=_text(fields["init"]))
+        fields |= {name: _number(fields[name]) for name in _USUAL if name in fields and name != "clip_skip"}
+        fields |= {name: _model(fields[name]) for name in _NAMED if name in fields}
         return kind(size=size, model=model, controls=controls, plugins=plugins, **fields)
     except (ValueError, TypeError) as error:
         raise BadRecipe("The recipe cannot be read.", "Nothing was changed.", str(error)) from None
+
+
+def _model(item: object) -> ModelRef:
+    if isinstance(item, dict):
+        return ModelRef(name=_text(item.get("name")), sha256=_text(item.get("sha256")))
+    return ModelRef(name=_text(item))
 
 
 def _dict(value: object) -> Json:

@@ -41,6 +41,14 @@ def test_is_frozen_hashable_and_picklable() -> None:
         ({"model": ModelRef(name=" ")}, "model"),
         ({"prompt": "x" * 20_001}, "prompt"),
         ({"controls": (CONTROL,) * 9}, "control layers"),
+        ({"init": ImageRef(digest="x")}, "SHA-256"),
+        ({"strength": 1.01}, "strength"),
+        ({"clip_skip": 12}, "CLIP"),
+        ({"guidance_rescale": -0.1}, "rescale"),
+        ({"refine_at": float("nan")}, "refiner"),
+        ({"refiner": ModelRef(name="")}, "refiner"),
+        ({"vae": ModelRef(name=" ")}, "VAE"),
+        ({"model": ModelRef(name="a", sha256="x")}, "SHA-256"),
         ({"controls": (replace(CONTROL, weight=5.0),)}, "weight"),
         ({"controls": (replace(CONTROL, start=0.8, end=0.2),)}, "ends"),
         ({"controls": (replace(CONTROL, low=256),)}, "Canny"),
@@ -57,4 +65,10 @@ def test_refuses_in_words(change: dict[str, object], words: str) -> None:
 def test_every_field_is_plain_to_the_bottom() -> None:
     for field in fields(Recipe):
         value = getattr(replace(RECIPE, controls=(CONTROL,)), field.name)
-        assert isinstance(value, str | int | float | bool | tuple | Size | ModelRef), field.name
+        assert value is None or isinstance(value, str | int | float | bool | tuple | Size | ModelRef), field.name
+
+
+def test_names_every_input_picture_once() -> None:
+    other = ImageRef(digest="cd" * 32)
+    recipe = replace(RECIPE, init=other, controls=(CONTROL, replace(CONTROL, image=other)))
+    assert recipe.pictures == (other, CONTROL.image)

@@ -1,6 +1,7 @@
 """A recipe survives its text form, whatever stands in it; anything else is refused in words."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from studio.core.choices import ControlKind, ResizeMode
-from studio.core.draft import ControlLayer, Draft
+from studio.core.draft import ControlLayer, draft_of, expand
 from studio.core.errors import BadRecipe
 from studio.core.recipe import SEED_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
 from studio.core.recipe_text import SCHEMA, draft_from_text, draft_to_text, from_text, to_text
@@ -27,14 +28,23 @@ controls = st.builds(
     st.booleans(), st.integers(0, 255), st.integers(0, 255),
 )  # fmt: skip
 schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
+models = st.builds(
+    lambda name, sha256: ModelRef(name=name, sha256=sha256),
+    st.sampled_from(["mini", "Träume v1.5", "模型"]), st.one_of(st.just(""), digests),
+)  # fmt: skip
+names = st.one_of(st.none(), models)
+more = st.fixed_dictionaries({
+    "init": st.one_of(st.none(), digests.map(lambda digest: ImageRef(digest=digest))), "strength": unit,
+    "clip_skip": st.integers(0, 11), "guidance_rescale": unit, "refiner": names, "refine_at": unit, "vae": names,
+})  # fmt: skip
 recipes = st.builds(
-    lambda prompt, negative, seed, steps, schedule, guidance, width, height, model, uses, exact: Recipe(
+    lambda prompt, negative, seed, steps, schedule, guidance, width, height, model, uses, exact, more: Recipe(
         prompt=prompt, negative_prompt=negative, seed=seed, steps=steps, scheduler=schedule[0], spacing=schedule[1],
-        guidance_scale=guidance, size=Size(width=width, height=height), model=ModelRef(name=model), controls=tuple(uses),
-        exact=exact,
+        guidance_scale=guidance, size=Size(width=width, height=height), model=model, controls=tuple(uses),
+        exact=exact, **more,
     ),
     prompts, prompts, st.integers(0, SEED_MAX), st.integers(1, 1000), schedules, st.floats(0, 50), sides, sides,
-    st.sampled_from(["mini", "Träume v1.5", "模型"]), st.lists(controls, max_size=4), st.booleans(),
+    models, st.lists(controls, max_size=4), st.booleans(), more,
 )  # fmt: skip
 
 
@@ -46,8 +56,19 @@ def test_round_trip(recipe: Recipe) -> None:
 @given(recipes, st.booleans(), st.one_of(st.none(), st.integers(0, SEED_MAX)))
 def test_draft_round_trip(recipe: Recipe, enabled: bool, seed: int | None) -> None:
     layers = tuple(ControlLayer(use=use, enabled=enabled) for use in recipe.controls)
-    draft = Draft(prompt=recipe.prompt, seed=seed, controls=layers, count=3, size=recipe.size)
+    draft = replace(draft_of(recipe), seed=seed, controls=layers, count=3)
     assert draft_from_text(draft_to_text(draft)) == draft
+
+
+@given(recipes)
+def test_a_draft_says_all_that_its_recipe_says(recipe: Recipe) -> None:
+    assert expand(draft_of(recipe), random.Random(0)) == (recipe,)
+
+
+def test_what_is_left_alone_is_not_written() -> None:
+    """So most recipes read as before."""
+    written = json.loads(to_text(Recipe(prompt="p", seed=1)))
+    assert not {"init", "strength", "clip_skip", "guidance_rescale", "refiner", "refine_at", "vae"} & written.keys()
 
 
 def test_surrogates_and_nul_do_not_reach_a_file() -> None:
@@ -77,6 +98,9 @@ GOOD = json.loads(to_text(Recipe(prompt="p", seed=1)))
         json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "invert": 3}]}),
         json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "weight": "1"}]}),
         json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "__class__": 1}]}),
+        json.dumps(GOOD | {"init": None}), json.dumps(GOOD | {"init": "../x"}), json.dumps(GOOD | {"strength": "1"}),
+        json.dumps(GOOD | {"strength": 1.1}), json.dumps(GOOD | {"clip_skip": 1.5}), json.dumps(GOOD | {"clip_skip": True}),
+        json.dumps(GOOD | {"vae": 3}), json.dumps(GOOD | {"refiner": ""}), json.dumps(GOOD | {"refine_at": -1}),
     ],
 )  # fmt: skip
 def test_foreign_text_is_refused_in_words(text: str) -> None:
