@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from PIL import Image, PngImagePlugin
 
 from studio.core.errors import BadInputImage, BadRecipe
+from studio.core.library import Link, LinkKind
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import ImageRef, ModelRef, Recipe
@@ -32,6 +33,7 @@ INPUTS_MAX = 16_000_000  # bytes of all embedded control pictures together
 FILE_MAX = 256_000_000
 _INPUT = "studio-input-"
 _WANTED = ("studio", "parameters", "prompt", "workflow")  # the last two are ComfyUI's: recognised, not read
+_OPTIONAL = ("scores", "notes", "sheet")  # of the circumstances: written only where they say something
 _LIST_MAX = 64  # scores and notes that are read; a recipe has at most 40 uses of plugins
 _PIECE = 4_000_000  # characters: libpng refuses text chunks above 8 MB, so a large input is spread over several
 _LEVEL = 1  # deflate level 1: 13 % more bytes than 6 in 60 % of the time (zlib-ng, 1024x1024)
@@ -49,6 +51,7 @@ class Imprint:
     height: int
     recipe: Recipe
     made_with: MadeWith | None
+    parents: tuple[Link, ...] = ()
 
 
 def encode(
@@ -58,16 +61,21 @@ def encode(
     picture_id: str,
     created: datetime,
     inputs: Mapping[str, bytes],
+    parents: Sequence[Link] = (),
 ) -> bytes:
     """The PNG of a picture: texts before the pixels and uncompressed, so that a file cut off early has its recipe.
 
-    Chunks: iTXt "studio" (JSON, at most 256 kB), "parameters" (A1111 style), iTXt "studio-input-<SHA-256>" with the
-    control pictures in base64 (`inputs`: digest -> stored bytes; those beyond 16 MB in all are left out).
+    Chunks: iTXt "studio" (JSON, at most 256 kB), "parameters" (A1111 style; of a sheet "Description"), iTXt
+    "studio-input-<SHA-256>" with the control pictures in base64 (`inputs`: digest -> stored bytes; those beyond 16 MB
+    in all are left out).
     """
     clean = stored_form(recipe)
     texts = PngImagePlugin.PngInfo()
-    texts.add_itxt("studio", _json_text(clean, made_with, picture_id, created))
-    texts.add_text("parameters", parameters_text(clean, made_with))
+    texts.add_itxt("studio", _json_text(clean, made_with, picture_id, created, parents))
+    if made_with.sheet:  # other programs must not take what its cells share for its settings
+        texts.add_itxt("Description", _clean(made_with.sheet))
+    else:
+        texts.add_text("parameters", parameters_text(clean, made_with))
     _add_inputs(texts, inputs)
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
     stream = io.BytesIO()
@@ -111,15 +119,14 @@ def is_whole(data: bytes) -> bool:
 
 
 def pictures_of(recipe: Recipe) -> tuple[ImageRef, ...]:
-    """The input pictures of a recipe, each once: of its control layers, then those given to its plugins."""
-    given = [use.image for use in recipe.controls] + [ref for use in recipe.plugins for _, ref in use.images]
-    return tuple(dict.fromkeys(given))
+    """The input pictures that travel with a recipe, each once."""
+    return recipe.pictures
 
 
 def made_with_text(made_with: MadeWith) -> str:
     """The circumstances as one JSON object."""
     card = {**asdict(made_with), "versions": dict(made_with.versions)}
-    return _dump({key: value for key, value in card.items() if value or key not in ("scores", "notes")})
+    return _dump({key: value for key, value in card.items() if value or key not in _OPTIONAL})
 
 
 def made_with_from_text(text: str) -> MadeWith | None:
@@ -130,10 +137,12 @@ def made_with_from_text(text: str) -> MadeWith | None:
         return None
 
 
-def _json_text(recipe: Recipe, made_with: MadeWith, picture_id: str, created: datetime) -> str:
+def _json_text(recipe: Recipe, made_with: MadeWith, picture_id: str, created: datetime, parents: Sequence[Link]) -> str:
     card: Json = {"studio_picture": SCHEMA, "id": picture_id, "created": created.astimezone(UTC).isoformat()}
     card["recipe"] = json.loads(to_text(recipe))
     card["made_with"] = json.loads(made_with_text(made_with))
+    if parents:
+        card["parents"] = [{"kind": link.kind.value, "picture": link.parent} for link in parents[:_LIST_MAX]]
     text = _dump(card)
     if len(text.encode()) > JSON_MAX:  # cannot happen with the limits of a recipe: the circumstances are too long
         text = _dump({**card, "made_with": None})
@@ -141,8 +150,11 @@ def _json_text(recipe: Recipe, made_with: MadeWith, picture_id: str, created: da
 
 
 def _dump(value: Json) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
-    return text.encode("utf-8", "replace").decode()
+    return _clean(json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(", ", ": ")))
+
+
+def _clean(text: str) -> str:
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _add_inputs(texts: PngImagePlugin.PngInfo, inputs: Mapping[str, bytes]) -> None:
@@ -191,6 +203,7 @@ def _imprint(name: str, texts: PngTexts) -> Imprint:
         height=texts.height,
         recipe=recipe,
         made_with=_made_with(card.get("made_with")),
+        parents=_parents(card.get("parents")),
     )
 
 
@@ -245,6 +258,16 @@ def _scores(value: object) -> tuple[tuple[str, float], ...]:
     pairs = [item for item in _items(value) if isinstance(item, list) and len(item) == 2]
     numbers = [(name, n) for name, n in pairs if isinstance(n, int | float) and not isinstance(n, bool)]
     return tuple((name, float(n)) for name, n in numbers if isinstance(name, str) and math.isfinite(n))
+
+
+def _parents(value: object) -> tuple[Link, ...]:
+    """The links of a card; a kind of a newer studio, or an id that is none, is left out."""
+    links: dict[Link, None] = {}
+    for item in _items(value):
+        kind, parent = (item.get("kind"), item.get("picture")) if isinstance(item, dict) else (None, None)
+        if isinstance(kind, str) and kind in set(LinkKind) and isinstance(parent, str) and is_id(parent):
+            links[Link(kind=LinkKind(kind), parent=parent)] = None
+    return tuple(links)
 
 
 def _items(value: object) -> list[object]:

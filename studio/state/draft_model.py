@@ -13,6 +13,7 @@ from studio.core.advice import Advice, with_model
 from studio.core.choices import ControlKind, Spacing
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.errors import BadRecipe
+from studio.core.family import begins_anew, origin_of, with_source
 from studio.core.recipe import (
     CONTROLS_MAX,
     PLUGINS_MAX,
@@ -63,8 +64,13 @@ class DraftModel(QObject):
             self._undo_stack.push(_Change(self, self._draft, draft, words, merge, self._clock()))
 
     def set_prompt(self, text: str) -> None:
-        """What is typed now counts: what prompt tools once made of another text is forgotten."""
-        self.change(replace(self._draft, prompt=text, raw_prompt=""), self.tr("change prompt"), "prompt")
+        """What is typed now counts: what prompt tools once made of another text is forgotten.
+
+        A prompt that replaces the former one altogether begins something new, without parents.
+        """
+        origin = None if begins_anew(self._draft.prompt, text) else self._draft.origin
+        changed = replace(self._draft, prompt=text, raw_prompt="", origin=origin)
+        self.change(changed, self.tr("change prompt"), "prompt")
 
     def take_suggestion(self, text: str) -> None:
         """A suggested prompt: a step of its own, however soon it follows the typing."""
@@ -114,12 +120,19 @@ class DraftModel(QObject):
             self._usual = self._draft
         self.change(with_model(self._draft, name, before, now, self._usual), self.tr("change model"))
 
-    def add_control(self, ref: ImageRef, kind: ControlKind = ControlKind.SCRIBBLE, invert: bool = False) -> None:
-        """Put a control layer below the others. Raises `BadRecipe` when there are 8 already."""
+    def add_control(
+        self, ref: ImageRef, kind: ControlKind = ControlKind.SCRIBBLE, invert: bool = False, picture: str = ""
+    ) -> None:
+        """Put a control layer below the others; `picture`: the library picture it was made of.
+
+        Raises `BadRecipe` when there are 8 already.
+        """
         if len(self._draft.controls) >= CONTROLS_MAX:
             raise BadRecipe(f"There are {CONTROLS_MAX} control layers already.", "Remove one before you add another.")
         layer = ControlLayer(use=ControlUse(kind=kind, image=ref, invert=invert))
-        self._set_controls((*self._draft.controls, layer), self.tr("add control picture"))
+        sources = with_source(self._draft.sources, ref.digest, picture) if picture else self._draft.sources
+        changed = replace(self._draft, controls=(*self._draft.controls, layer), sources=sources)
+        self.change(changed, self.tr("add control picture"))
 
     def set_control(self, index: int, layer: ControlLayer, words: str = "") -> None:
         """Replace a layer; steps with the same words melt into one. Nothing happens if the layer is gone by now."""
@@ -169,9 +182,19 @@ class DraftModel(QObject):
             layers.insert(max(0, min(to, len(layers))), layer)
             self._set_plugins(tuple(layers), self.tr("move plugin layer"))
 
-    def load(self, recipe: Recipe, words: str = "") -> None:
-        """Take over everything of a recipe, seed included, as one undo step."""
-        self.change(draft_of(recipe), words or self.tr("use settings"))
+    def load(self, recipe: Recipe, words: str = "", picture: str = "") -> None:
+        """Take over everything of a recipe, seed included, as one undo step; `picture`: the id of whose recipe it is."""
+        self.take_over(draft_of(recipe), recipe, picture, words)
+
+    def take_over(self, draft: Draft, recipe: Recipe, picture: str, words: str = "") -> None:
+        """Make this the draft, as one undo step; what is made from here on came from `picture` with that recipe."""
+        origin = origin_of(picture, recipe) if picture else None
+        changed = replace(draft, origin=origin, sources=self._draft.sources)
+        self.change(changed, words or self.tr("use settings"))
+
+    def remember_source(self, ref: ImageRef, picture: str) -> None:
+        """An input picture was made of a library picture. No undo step: nothing that is seen changes."""
+        self._draft = replace(self._draft, sources=with_source(self._draft.sources, ref.digest, picture))
 
     def _set_controls(self, layers: tuple[ControlLayer, ...], words: str, merge: str = "") -> None:
         self.change(replace(self._draft, controls=layers), words, merge)

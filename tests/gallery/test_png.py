@@ -21,6 +21,7 @@ from PIL import Image, PngImagePlugin
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.errors import BadInputImage, BadRecipe, StudioError
+from studio.core.library import Link, LinkKind
 from studio.core.recipe import PROMPT_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
 from studio.core.recipe_text import to_text
 from studio.gallery import png
@@ -288,3 +289,39 @@ def test_the_time_is_kept_in_utc() -> None:
     east = NOW.astimezone(timezone(timedelta(hours=9)))
     data = png.encode(noise(8), recipe(), MADE_WITH, ID, east, {})
     assert png.read_imprint(data).created == NOW
+
+
+def test_parents_travel_with_the_picture() -> None:
+    links = (Link(kind=LinkKind.VARIED, parent=new_id(NOW, "")), Link(kind=LinkKind.CONTROL, parent=new_id(NOW, "")))
+    data = png.encode(noise(8), recipe(), MADE_WITH, ID, NOW, {}, links)
+    assert png.read_imprint(data).parents == links
+    assert png.read_imprint(written(recipe())).parents == ()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        7,
+        "varied",
+        {"kind": "varied", "picture": ID},
+        [{"kind": "adopted", "picture": ID}],
+        [{"kind": "varied", "picture": "../../etc"}],
+        [{"kind": ["varied"], "picture": ID}],
+        [{"kind": "varied"}],
+        [[]] * 1000,
+    ],
+)
+def test_parents_that_are_none_are_left_out(told: object) -> None:
+    card = {"studio_picture": 1, "id": ID, "recipe": json.loads(to_text(recipe())), "parents": told}
+    assert png.read_imprint(with_card(json.dumps(card))).parents == ()
+
+
+def test_a_sheet_is_described_and_carries_no_settings_for_other_programs() -> None:
+    sheet = dataclasses.replace(MADE_WITH, sheet="Steps 10, 20 by guidance 3, 5\n日\x00")
+    data = png.encode(noise(8), recipe(), sheet, ID, NOW, {})
+    with Image.open(io.BytesIO(data)) as image:
+        assert image.text["Description"] == "Steps 10, 20 by guidance 3, 5\n日"
+        assert "parameters" not in image.text
+    made_with = png.read_imprint(data).made_with
+    assert made_with is not None
+    assert made_with.sheet.startswith("Steps 10")
