@@ -2,7 +2,8 @@
 
 A plugin is a folder: `plugin.toml` says what it is and what it adds (read without running anything), `__init__.py`
 holds `enable(registry)`, which hands in one object for each part that the manifest declares. The code is imported at
-first use, in the engine thread, and only after the artist allowed it. plugins/README.md walks through a whole example.
+first use, in the engine thread (metadata readers: in the one that reads files), and only after the artist allowed it.
+plugins/README.md walks through a whole example.
 
 Shapes: latents (1, channels, height / f, width / f) with f the VAE's factor; text (branches, tokens, features), the
 unconditional branch first; pictures are Pillow images in RGB.
@@ -200,18 +201,26 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What was understood of a foreign picture's metadata."""
+    """What was understood of a foreign picture's metadata.
+
+    `recipe`: as far as it was understood, None where nothing can be used; `source`: the program that wrote it (empty:
+    the part's title); `raw`: the text as it stood there; `not_understood`: a line for each thing the recipe lacks.
+    """
 
     recipe: Recipe | None
+    source: str = ""
     raw: str = ""
     not_understood: tuple[str, ...] = ()
 
 
 class MetadataReader(Protocol):
-    """Reads the settings other programs wrote into pictures. Nothing in them is ever executed."""
+    """Reads the settings other programs wrote into pictures. Nothing in them is ever executed.
+
+    Asked where the studio's own readers find nothing they can use; in the thread that reads files, not the engine's.
+    """
 
     def __call__(self, data: bytes, name: str) -> Reading | None:
-        """None when the file is not of a kind that this reader knows."""
+        """`data`: the whole file; `name`: its name, no folder. None when it is of no kind that this reader knows."""
         ...
 
 

@@ -99,12 +99,12 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     draft, draft_notice = load_draft(folders.draft)
     for sentence in filter(None, (notice, draft_notice)):
         messages.warn(sentence)
-    store = GalleryStore(folders)
+    room = PluginRoom(folders, (folders.models, folders.files), safe_mode)
+    store = GalleryStore(folders, room.read_metadata)
     threads = {name: Background(name) for name in THREADS}
     for thread in threads.values():
         thread.failed.connect(messages.error)
     draft_model = DraftModel(draft)
-    room = PluginRoom(folders, (folders.models, folders.files), safe_mode)
     if engine is None:
         engine = make_engine(model_folders(folders), store.inputs.read, plugins=room)
     elif callable(engine):

@@ -144,8 +144,11 @@ def _recipe(arguments: argparse.Namespace) -> int:
     from studio.engine.models import list_models
     from studio.gallery.foreign.door import OURS, read_picture
     from studio.gallery.foreign.reading import match_by_name
+    from studio.render_plugins import PluginRoom
 
-    reading = read_picture(arguments.file, match_by_name(list_models(model_folders(arguments.folders))))
+    room = PluginRoom(arguments.folders)
+    match = match_by_name(list_models(model_folders(arguments.folders)))
+    reading = read_picture(arguments.file, match, room.read_metadata)
     recipe = reading.recipe
     if arguments.json:
         card = asdict(reading) | {"recipe": None if recipe is None else json.loads(to_text(recipe))}

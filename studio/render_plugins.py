@@ -16,6 +16,7 @@ from studio.core.plugins import Parameter, ParameterType, Part, PartType, Plugin
 from studio.core.recipe import FileRef, ImageRef, PluginRef, PluginUse
 
 if TYPE_CHECKING:
+    from studio.api import Reading
     from studio.engine.protocol import PluginHost
     from studio.gallery.store import GalleryStore
     from studio.plugins.shelf import PluginShelf
@@ -95,6 +96,14 @@ class PluginRoom:
 
         return Host(self._shelf, (*([Path(self._links.name)] if self._links else []), *self._places))
 
+    def read_metadata(self, data: bytes, name: str) -> Reading:
+        """What the metadata readers of enabled plugins make of a picture. Raises nothing."""
+        from studio.plugins.host import Host
+        from studio.plugins.readers import Readers
+
+        shelf = self._opened()
+        return Readers(shelf, Host(shelf))(data, name)
+
     def control_kinds(self) -> dict[str, tuple[Part, PluginRef]]:
         """Kinds of control layers that enabled plugins add."""
         from studio.plugins.uses import control_kinds
@@ -124,12 +133,16 @@ class PluginRoom:
         return make_use(info.manifest, part, values, images, found, info.digest)
 
     def _known(self) -> dict[str, PluginInfo]:
+        self._opened()
+        return self._infos
+
+    def _opened(self) -> PluginShelf:
         if self._shelf is None:
             from studio.plugins.shelf import PluginShelf
 
             self._shelf = PluginShelf(self._folders)
             self._infos = {info.id: info for info in self._shelf.rescan()}
-        return self._infos
+        return self._shelf
 
     def _info(self, id: str) -> PluginInfo:
         info = self._known().get(id)

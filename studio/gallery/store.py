@@ -19,7 +19,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
 from studio.gallery import png
 from studio.gallery.durable import PART, make_folder, move_once, storage_problem, write_new
-from studio.gallery.foreign.door import usable_recipe
+from studio.gallery.foreign.door import AskPlugins, usable_recipe
 from studio.gallery.index import Index, Place
 from studio.gallery.index_file import IN_MEMORY, is_damage, memory_index, open_index, set_aside
 from studio.gallery.inputs import Inputs
@@ -40,8 +40,8 @@ class GalleryStore:
     Mutable state, under one lock: the index, the last id, pictures whose row is still to be written, the notices.
     """
 
-    def __init__(self, folders: Folders) -> None:
-        self.folders = folders
+    def __init__(self, folders: Folders, plugins: AskPlugins | None = None) -> None:
+        self.folders, self._plugins = folders, plugins
         self.inputs = Inputs(folders.inputs)
         self._thumbnails = Thumbnails(folders.thumbnails)
         self._lock = threading.RLock()
@@ -133,7 +133,7 @@ class GalleryStore:
         try:
             recipe, _, inputs = png.recipe_of(path)
         except BadRecipe:
-            return usable_recipe(path)
+            return usable_recipe(path, plugins=self._plugins)
         for digest, data in inputs.items():
             with suppress(BadInputImage):  # the recipe is worth having without it; its layer will say what is missing
                 self.inputs.restore(digest, data)

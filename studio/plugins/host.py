@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ class Loaded:
 
 
 class Host:
-    """Mutable state: what is loaded. All calls come from one thread, the engine's.
+    """Mutable state: what is loaded. Called in the engine thread, and for metadata readers in the one that reads files.
 
     `file_folders`: where files of the artist's are looked for by name and digest, besides the plugin's own folder.
     """
@@ -44,16 +45,18 @@ class Host:
     def __init__(self, shelf: PluginShelf, file_folders: tuple[Path, ...] = ()) -> None:
         self._shelf, self._file_folders = shelf, file_folders
         self._files = FileFinder()
+        self._loading = threading.RLock()  # held while plugins are imported and let go
         self._loaded: dict[str, Loaded] = {}
         self._survived: set[tuple[str, str, int]] = set()  # (id, hook, generation) that came back once
 
     def part(self, type: PartType, plugin: PluginRef, name: str) -> Any:  # Any: the `studio.api` Protocol of `type`
         """What the plugin registered, imported at first use. Raises `PluginProblem` if it is missing or not allowed."""
-        self._let_go()
-        info = self._enabled(plugin.id)
-        _declared(info, type, name)
-        loaded = self._loaded.get(plugin.id) or self._load(plugin.id)
-        return loaded.objects[type, name]
+        with self._loading:
+            self._let_go()
+            info = self._enabled(plugin.id)
+            _declared(info, type, name)
+            loaded = self._loaded.get(plugin.id) or self._load(plugin.id)
+            return loaded.objects[type, name]
 
     def control_part(self, use: ControlUse) -> Part:
         """The declared part behind a plugin's kind of control layer. Raises `PluginProblem`."""

@@ -13,8 +13,9 @@ from studio.core.plugins import Part, PartType
 from studio.core.recipe import ControlUse, ImageRef, PluginRef, PluginUse
 
 if TYPE_CHECKING:
-    from studio.api import Use
+    from studio.api import Reading, Use
     from studio.plugins.host import Host
+    from studio.plugins.readers import Readers
     from studio.plugins.shelf import PluginShelf
 
 
@@ -35,21 +36,27 @@ class PluginRoom:
         self._folders, self._file_folders = folders, file_folders
         self._safe_mode, self._shipped = safe_mode, shipped
         self._lock = threading.Lock()
-        self._made: tuple[PluginShelf, Host] | None = None  # guarded by the lock
+        self._made: tuple[PluginShelf, Host, Readers] | None = None  # guarded by the lock
 
     def shelf(self) -> PluginShelf:
         """What is known of all plugins. The first call reads the folders: not for the UI thread."""
         return self._open()[0]
 
-    def _open(self) -> tuple[PluginShelf, Host]:
+    def read_metadata(self, data: bytes, name: str) -> Reading:
+        """What the plugins' metadata readers make of a picture. Not for the UI thread; raises nothing."""
+        return self._open()[2](data, name)
+
+    def _open(self) -> tuple[PluginShelf, Host, Readers]:
         with self._lock:
             if self._made is None:
                 from studio.plugins.host import Host
+                from studio.plugins.readers import Readers
                 from studio.plugins.shelf import PluginShelf
 
                 shelf = PluginShelf(self._folders, self._shipped, self._safe_mode, lambda: self.on_change())
                 shelf.rescan()
-                self._made = shelf, Host(shelf, self._file_folders)
+                host = Host(shelf, self._file_folders)
+                self._made = shelf, host, Readers(shelf, host)
             return self._made
 
     # What the engine asks, in its own thread; see studio.engine.protocol.PluginHost
