@@ -20,7 +20,7 @@ from studio.core.errors import BadInputImage, BadRecipe
 from studio.core.library import Link, LinkKind
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import ImageRef, ModelRef, Recipe
+from studio.core.recipe import ImageRef, Recipe
 from studio.core.recipe_text import from_text, to_text
 from studio.gallery.chunks import PngTexts, read_texts
 from studio.gallery.durable import read_regular
@@ -85,7 +85,7 @@ def encode(
 
 def stored_form(recipe: Recipe) -> Recipe:
     """The recipe as a file can hold it: without NUL and lone surrogates, the model without its folder."""
-    return replace(from_text(to_text(recipe)), model=ModelRef(name=model_name(recipe)))
+    return replace(from_text(to_text(recipe)), model=replace(recipe.model, name=model_name(recipe)))
 
 
 def read_imprint(source: Path | bytes) -> Imprint:
@@ -104,6 +104,19 @@ def recipe_of(source: Path | bytes) -> tuple[Recipe, MadeWith | None, dict[str, 
     imprint = _imprint(name, texts)
     inputs = {digest: data for digest in _digests(imprint.recipe) if (data := _embedded(texts, digest)) is not None}
     return imprint.recipe, imprint.made_with, inputs
+
+
+def pixels_of(source: Path | bytes) -> Pixels:
+    """The pixels of a picture of the studio. Raises BadInputImage."""
+    name = "This picture" if isinstance(source, bytes) else f"“{shown(source.name)}”"
+    try:
+        data = source if isinstance(source, bytes) else read_regular(source, FILE_MAX)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            whole = image.convert("RGB")
+        return Pixels(width=whole.width, height=whole.height, data=whole.tobytes())
+    except Exception as error:  # a decoder may raise anything on damaged bytes
+        hint = "It may be damaged; nothing was changed."
+        raise BadInputImage(f"The pixels of {name} cannot be read.", hint, repr(error)) from None
 
 
 def is_whole(data: bytes) -> bool:
