@@ -66,6 +66,7 @@ class Draft:
     refiner: ModelRef | None = None
     refine_at: float = 0.8
     vae: ModelRef | None = None
+    weights: bool = True
     origin: Origin | None = None
     sources: tuple[tuple[str, str], ...] = ()
 
@@ -99,6 +100,7 @@ def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
         refiner=draft.refiner,
         refine_at=draft.refine_at,
         vae=draft.vae,
+        weights=draft.weights,
     )
     return tuple(replace(recipe, seed=(first + i) % (SEED_MAX + 1)) for i in range(draft.count))
 
@@ -126,4 +128,5 @@ def draft_of(recipe: Recipe) -> Draft:
         refiner=recipe.refiner,
         refine_at=recipe.refine_at,
         vae=recipe.vae,
+        weights=recipe.weights,
     )

@@ -122,7 +122,8 @@ class Recipe:
     1, is repainted: the last `strength` of the steps run; 1 begins with noise on it all the same. `clip_skip` leaves
     out that many of the text encoder's last layers, counted as diffusers does (0: none). `guidance_rescale` 0 ... 1 is
     phi of Lin et al. 2023, section 3.4. `refiner` names an SDXL refiner that takes over at `refine_at` of the way from
-    noise to picture. `vae` names an autoencoder instead of the model's own.
+    noise to picture. `vae` names an autoencoder instead of the model's own. `weights` reads `(a:1.2)` as a weight and
+    what goes beyond 77 tokens; recipes from before that could be done have it off.
     """
 
     prompt: str
@@ -145,6 +146,7 @@ class Recipe:
     refiner: ModelRef | None = None
     refine_at: float = 0.8
     vae: ModelRef | None = None
+    weights: bool = True
 
     @property
     def pictures(self) -> tuple[ImageRef, ...]:

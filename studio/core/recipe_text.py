@@ -17,7 +17,8 @@ from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRe
 SCHEMA = 3
 TEXT_MAX = 256 * 1024
 
-_USUAL = {"strength": 0.6, "clip_skip": 0, "guidance_rescale": 0.0, "refine_at": 0.8}
+_USUAL = {"strength": 0.6, "clip_skip": 0, "guidance_rescale": 0.0, "refine_at": 0.8, "weights": True}
+_NUMBERS = ("strength", "guidance_rescale", "refine_at")
 _NAMED = ("refiner", "vae")  # other models, by name
 
 Json = dict[str, Any]  # Any: what json gives; every value is checked below before it is used
@@ -176,7 +177,16 @@ def _load(text: str, mark: str) -> Json:
         raise BadRecipe("This text is not a recipe of Diffusion Studio.", "Nothing was changed.")
     if schema > SCHEMA:
         raise BadRecipe("This recipe was written by a newer Diffusion Studio.", "Update the studio to use it.")
+    if schema < 3:
+        _before_weights(fields)
     return fields
+
+
+def _before_weights(fields: Json) -> None:
+    """Until schema 2 brackets were signs like others, and what went past 77 tokens was cut off."""
+    texts = [text for text in (fields.get("prompt"), fields.get("negative_prompt")) if isinstance(text, str)]
+    if any(set(text) & set("()[]\\") or len(text) > 77 for text in texts):
+        fields["weights"] = False
 
 
 def _no_constant(name: str) -> None:
@@ -232,13 +242,14 @@ def _build(
         fields["spacing"] = Spacing(fields.get("spacing", "normal"))
         fields["guidance_scale"] = _number(fields.get("guidance_scale", 5.0))
         model = _model(fields.pop("model", "mini"))
-        if not isinstance(fields.get("exact", False), bool):
-            raise BadRecipe("“exact” is neither true nor false.")
+        for name in ("exact", "weights"):
+            if not isinstance(fields.get(name, False), bool):
+                raise BadRecipe(f"“{name}” is neither true nor false.")
         for name in ("prompt", "negative_prompt", "raw_prompt"):
             fields[name] = _clean(_text(fields.get(name, "")))
         if "init" in fields:
             fields["init"] = ImageRef(digest=_text(fields["init"]))
-        fields |= {name: _number(fields[name]) for name in _USUAL if name in fields and name != "clip_skip"}
+        fields |= {name: _number(fields[name]) for name in _NUMBERS if name in fields}
         fields |= {name: _model(fields[name]) for name in _NAMED if name in fields}
         return kind(size=size, model=model, controls=controls, plugins=plugins, **fields)
     except (ValueError, TypeError) as error:

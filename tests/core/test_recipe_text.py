@@ -36,6 +36,7 @@ names = st.one_of(st.none(), models)
 more = st.fixed_dictionaries({
     "init": st.one_of(st.none(), digests.map(lambda digest: ImageRef(digest=digest))), "strength": unit,
     "clip_skip": st.integers(0, 11), "guidance_rescale": unit, "refiner": names, "refine_at": unit, "vae": names,
+    "weights": st.booleans(),
 })  # fmt: skip
 recipes = st.builds(
     lambda prompt, negative, seed, steps, schedule, guidance, width, height, model, uses, exact, more: Recipe(
@@ -100,7 +101,8 @@ GOOD = json.loads(to_text(Recipe(prompt="p", seed=1)))
         json.dumps(GOOD | {"controls": [{"kind": "scribble", "image": "ab" * 32, "__class__": 1}]}),
         json.dumps(GOOD | {"init": None}), json.dumps(GOOD | {"init": "../x"}), json.dumps(GOOD | {"strength": "1"}),
         json.dumps(GOOD | {"strength": 1.1}), json.dumps(GOOD | {"clip_skip": 1.5}), json.dumps(GOOD | {"clip_skip": True}),
-        json.dumps(GOOD | {"vae": 3}), json.dumps(GOOD | {"refiner": ""}), json.dumps(GOOD | {"refine_at": -1}),
+        json.dumps(GOOD | {"weights": 1}), json.dumps(GOOD | {"vae": 3}), json.dumps(GOOD | {"refiner": ""}),
+        json.dumps(GOOD | {"refine_at": -1}),
     ],
 )  # fmt: skip
 def test_foreign_text_is_refused_in_words(text: str) -> None:
@@ -112,6 +114,15 @@ def test_foreign_text_is_refused_in_words(text: str) -> None:
 
 def test_missing_fields_take_their_defaults() -> None:
     assert from_text('{"studio_recipe": 1, "prompt": "p", "seed": 4}') == Recipe(prompt="p", seed=4)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "weights"), [("a house", True), ("a (red) house", False), ("a house, " * 20, False)]
+)
+def test_older_recipes_read_brackets_and_long_prompts_as_they_did(prompt: str, weights: bool) -> None:
+    old = json.dumps({"studio_recipe": 2, "prompt": prompt, "seed": 4})
+    assert from_text(old) == Recipe(prompt=prompt, seed=4, weights=weights)
+    assert from_text(to_text(from_text(old))) == from_text(old)
 
 
 def test_text_names_no_folder() -> None:
