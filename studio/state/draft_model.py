@@ -69,7 +69,7 @@ class DraftModel(QObject):
         A prompt that replaces the former one altogether begins something new, without parents.
         """
         origin = None if begins_anew(self._draft.prompt, text) else self._draft.origin
-        changed = replace(self._draft, prompt=text, raw_prompt="", origin=origin)
+        changed = replace(self._draft, prompt=text, raw_prompt="", origin=origin, weights=True)
         self.change(changed, self.tr("change prompt"), "prompt")
 
     def take_suggestion(self, text: str) -> None:
