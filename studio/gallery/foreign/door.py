@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from studio.core.recipe import ModelRef, Recipe
 from studio.gallery import png
 from studio.gallery.chunks import read_texts
 from studio.gallery.durable import read_regular
+from studio.gallery.exported import card_of
 from studio.gallery.foreign import a1111, comfyui, fooocus, invokeai, novelai
 from studio.gallery.foreign.carrier import PARAMETERS, Carried, carried_by, hidden_in
 from studio.gallery.foreign.reading import MatchModel, Reading
@@ -42,6 +44,10 @@ def read_picture(source: Path | bytes, match: MatchModel | None = None, plugins:
     try:
         recipe, _, _ = png.recipe_of(source)
     except BadRecipe as error:
+        own = card_of(_bytes(source))
+        if own is not None:  # a JPEG or WebP that the studio exported
+            with suppress(BadRecipe):
+                return read_picture(own)
         found = _foreign(_bytes(source), match)
         faults: tuple[str, ...] = ()
         if plugins is not None and (found is None or found.recipe is None):
