@@ -32,6 +32,7 @@ from studio.state.input_images import InputImages
 from studio.state.intake import Added, InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
+from studio.state.late_plugins import LatePlugins
 from studio.state.messages import Messages
 from studio.state.own_files import OwnFiles
 from studio.state.plugin_room import PluginRoom
@@ -116,7 +117,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
         background=threads["files"],
     )
     plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
-    room.on_change = plugins.tell
+    room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
     saver = partial(_save_settings, settings, folders, threads["files"], engine)
     state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins)
     keeper = DraftKeeper(draft_model, folders.draft, threads["files"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -94,7 +95,8 @@ class PluginRoom:
             return None
         from studio.plugins.host import Host
 
-        return Host(self._shelf, (*([Path(self._links.name)] if self._links else []), *self._places))
+        places = (*([Path(self._links.name)] if self._links else []), *self._places)
+        return Host(self._shelf, places, _tell_late)
 
     def read_metadata(self, data: bytes, name: str) -> Reading:
         """What the metadata readers of enabled plugins make of a picture. Raises nothing."""
@@ -102,7 +104,7 @@ class PluginRoom:
         from studio.plugins.readers import Readers
 
         shelf = self._opened()
-        return Readers(shelf, Host(shelf))(data, name)
+        return Readers(shelf, Host(shelf, tell_late=_tell_late))(data, name)
 
     def control_kinds(self) -> dict[str, tuple[Part, PluginRef]]:
         """Kinds of control layers that enabled plugins add."""
@@ -176,6 +178,10 @@ class PluginRoom:
             (place / path.name).symlink_to(path)
         except OSError:  # some systems ask for a privilege
             self._places.append(path.parent)
+
+
+def _tell_late(id: str, hook: str, seconds: float) -> None:
+    print(f"The plugin {id} has not answered in “{hook}” for {seconds:.0f} s; Ctrl+C stops.", file=sys.stderr)
 
 
 _PLAIN = set(ParameterType) - {ParameterType.PICTURE, ParameterType.FILE}

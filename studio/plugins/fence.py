@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from studio.core.errors import PluginProblem, StudioError, WrongAnswer
+from studio.plugins.watch import GivenUp
 
 DETAIL_MAX = 8000
 
@@ -16,12 +17,13 @@ class Fence:
     """A context manager for one call. `StudioError`, a cancel and a lack of memory pass; all else is the plugin's fault.
 
     `begin` and `end` are told around the call, `fault` what was raised; `fault` gives the problem to raise instead.
+    `end` is told whether all was well, and says whether the artist gave the call up, which is a fault, too.
     """
 
     def __init__(
         self,
         begin: Callable[[], None],
-        end: Callable[[bool], None],
+        end: Callable[[bool], bool],
         fault: Callable[[BaseException], PluginProblem],
     ) -> None:
         self._begin, self._end, self._fault = begin, end, fault
@@ -32,7 +34,12 @@ class Fence:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end(error is None)
+        try:
+            given_up = self._end(error is None)
+        except GivenUp:  # it arrived only now
+            given_up = self._end(False) or True
+        if given_up:
+            error = GivenUp() if error is None else error
         if isinstance(error, WrongAnswer):
             self._fault(error)  # counted; the sentence is the engine's
         if error is None or passes(error):
@@ -59,6 +66,8 @@ def said_by(id: str, hook: str, error: BaseException) -> PluginProblem:
     """What a plugin raised, as a sentence."""
     failed = f"failed ({type(error).__name__}{_first_line(error)})"
     what = "tried to end the studio" if isinstance(error, SystemExit) else failed
+    if isinstance(error, GivenUp):
+        what = "was given up, as it did not answer,"
     return PluginProblem(
         f"The plugin {id} {what} in “{hook}”.",
         "Your work is kept. Try without it, or tell its author the details.",

@@ -23,6 +23,7 @@ from studio.plugins.parameters import INPUTS, filled
 from studio.plugins.probe import Died, probe
 from studio.plugins.registry import Objects, enable
 from studio.plugins.shelf import PluginShelf
+from studio.plugins.watch import LIMIT_SECONDS, Call, Tell, Watch
 
 ReadImage = Callable[[ImageRef], bytes]
 
@@ -39,11 +40,19 @@ class Loaded:
 class Host:
     """Mutable state: what is loaded. Called in the engine thread, and for metadata readers in the one that reads files.
 
-    `file_folders`: where files of the artist's are looked for by name and digest, besides the plugin's own folder.
+    `file_folders`: where files of the artist's are looked for by name and digest, besides the plugin's own folder;
+    `tell_late`: told, in a thread of its own, of a call that takes longer than `limit_seconds` (10).
     """
 
-    def __init__(self, shelf: PluginShelf, file_folders: tuple[Path, ...] = ()) -> None:
+    def __init__(
+        self,
+        shelf: PluginShelf,
+        file_folders: tuple[Path, ...] = (),
+        tell_late: Tell = lambda _id, _hook, _seconds: None,
+        limit_seconds: float | None = None,
+    ) -> None:
         self._shelf, self._file_folders = shelf, file_folders
+        self._watch = Watch(tell_late, LIMIT_SECONDS if limit_seconds is None else limit_seconds)
         self._files = FileFinder()
         self._loading = threading.RLock()  # held while plugins are imported and let go
         self._loaded: dict[str, Loaded] = {}
@@ -104,18 +113,29 @@ class Host:
         down while it runs: should it take the studio with it, the plugin is in quarantine at the next start."""
         key = (plugin, hook, self._shelf.generation(plugin))
         risky = key not in self._survived
+        call: list[Call] = []
 
         def begin() -> None:
             if risky:
                 self._shelf.breadcrumbs.drop(plugin, hook)
+            call.append(self._watch.begin(plugin, hook))
 
-        def end(good: bool) -> None:
+        def end(good: bool) -> bool:
             if risky:
                 self._shelf.breadcrumbs.take(plugin, hook)
                 if good:
                     self._survived.add(key)
+            return self._watch.end(call[0])
 
         return Fence(begin, end, lambda error: self._shelf.fault(plugin, hook, error))
+
+    def give_up(self) -> tuple[tuple[str, str], ...]:
+        """Do not wait any longer for calls that are late: (plugin, hook) of each. Any thread. See `studio.plugins.watch`."""
+        return self._watch.give_up()
+
+    def stuck(self) -> tuple[tuple[str, str], ...]:
+        """(plugin, hook) of every call that was given up and has not come back all the same. Any thread."""
+        return self._watch.stuck()
 
     def reference(self, id: str) -> PluginRef:
         """The plugin with the version and digest it has now. Raises `PluginProblem`."""

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 class PluginRoom:
     """Shelf and host, made and read from disk by whoever asks first, in that thread; the others wait for it.
 
-    It is the engine's `PluginHost`. `on_change` is told, in any thread, that a plugin came, went or changed its state.
+    It is the engine's `PluginHost`. `on_change` is told, in any thread, that a plugin came, went or changed its state;
+    `on_late` (plugin, hook, seconds) that a call has not come back.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class PluginRoom:
         shipped: Path = SHIPPED_PLUGINS,
     ) -> None:
         self.on_change: Callable[[], None] = _nothing
+        self.on_late: Callable[[str, str, float], None] = _nothing_late
         self._folders, self._file_folders = folders, file_folders
         self._safe_mode, self._shipped = safe_mode, shipped
         self._lock = threading.Lock()
@@ -46,6 +48,16 @@ class PluginRoom:
         """What the plugins' metadata readers make of a picture. Not for the UI thread; raises nothing."""
         return self._open()[2](data, name)
 
+    def give_up(self) -> tuple[tuple[str, str], ...]:
+        """Do not wait any longer for calls that are late: (plugin, hook) of each. Returns at once."""
+        made = self._made  # without the lock: whoever holds it may be what is late
+        return made[1].give_up() if made is not None else ()
+
+    def stuck(self) -> tuple[tuple[str, str], ...]:
+        """(plugin, hook) of every call that was given up and has not come back all the same. Returns at once."""
+        made = self._made
+        return made[1].stuck() if made is not None else ()
+
     def _open(self) -> tuple[PluginShelf, Host, Readers]:
         with self._lock:
             if self._made is None:
@@ -55,7 +67,7 @@ class PluginRoom:
 
                 shelf = PluginShelf(self._folders, self._shipped, self._safe_mode, lambda: self.on_change())
                 shelf.rescan()
-                host = Host(shelf, self._file_folders)
+                host = Host(shelf, self._file_folders, lambda id, hook, seconds: self.on_late(id, hook, seconds))
                 self._made = shelf, host, Readers(shelf, host)
             return self._made
 
@@ -79,4 +91,8 @@ class PluginRoom:
 
 
 def _nothing() -> None:
+    """Nobody listens yet."""
+
+
+def _nothing_late(_id: str, _hook: str, _seconds: float) -> None:
     """Nobody listens yet."""

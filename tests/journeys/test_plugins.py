@@ -19,6 +19,7 @@ from studio.engine import Engine
 from studio.engine.fake import FakeEngine
 from studio.engine.protocol import ReadImage
 from studio.gallery.png import recipe_of
+from studio.state.messages import Message
 from studio.state.plugin_room import PluginRoom
 from tests.journeys.conftest import Start, child, drop_file, generate, type_into
 
@@ -238,3 +239,41 @@ def test_safe_mode_runs_nothing(data: Path, qtbot: QtBot, tmp_path: Path, safe_m
         assert said is safe_mode
     finally:
         studio.close()
+
+
+def test_a_plugin_that_hangs_is_told_and_given_up(
+    start: Start, qtbot: QtBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.plugins.host.LIMIT_SECONDS", 0.3)
+    mark = tmp_path / "it ran"
+    hang = (
+        'if use.values["grey"] == 66:\n            import time\n            while True: time.sleep(0.01)\n        '
+        + GOOD
+    )
+    studio = opened(start, qtbot)
+    allow(studio, qtbot, write_plugin(tmp_path / "download", "grey_fill", hang, mark), "grey_fill")
+    add_layer(studio, "Fill")
+    type_into(studio, "promptEdit", "a wall")
+    studio.window.plugin_panel.cards[0].fields["grey"].spin.setValue(66)  # type: ignore[attr-defined]
+    told: list[Message] = []
+    studio.state.messages.posted.connect(told.append)
+    QTest.mouseClick(child(studio, "generateButton"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: any("has not answered" in message.headline for message in told), timeout=20_000)
+    message = next(message for message in told if "has not answered" in message.headline)
+    assert "grey_fill" in message.headline and "picture_tool" in message.headline
+    assert message.on_action is not None
+    type_into(studio, "promptEdit", "the window goes on")
+    assert studio.draft.draft.prompt.endswith("the window goes on")
+    with qtbot.waitSignal(studio.queue.job_failed, timeout=10_000) as failed:
+        message.on_action()
+    assert "given up" in failed.args[0].error.headline
+
+    told.clear()
+    QTest.mouseClick(child(studio, "generateButton"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: any("has not answered" in message.headline for message in told), timeout=20_000)
+    studio.queue.cancel_current()  # what the Cancel button does
+    qtbot.waitUntil(lambda: studio.queue.running is None, timeout=10_000)
+
+    studio.window.plugin_panel.cards[0].fields["grey"].spin.setValue(90)  # type: ignore[attr-defined]
+    picture = generate(studio, qtbot, seconds=30)
+    assert colours(picture.file) == {(90, 90, 90)}  # type: ignore[attr-defined]
