@@ -18,7 +18,7 @@ from studio.state.background import Background
 from studio.state.full_image import FullImage
 from studio.state.images import image_of, png_of
 from studio.state.input_images import InputImages
-from studio.state.thumbnails import WANTED_MAX, Thumbnails
+from studio.state.thumbnails import BATCH, BATCHES, WANTED_MAX, Thumbnails
 from tests.state.fakes import picture_of
 
 RED = Pixels(width=3, height=2, data=bytes([255, 0, 0]) * 6)
@@ -174,3 +174,71 @@ def test_qt_is_given_nothing_but_our_own_formats(qtbot: QtBot, data: bytes, capf
 def test_an_empty_clipboard_picture_is_refused(qtbot: QtBot) -> None:
     with pytest.raises(BadInputImage):
         png_of(QImage())
+
+
+def test_tiles_are_squares_with_round_corners(qtbot: QtBot, background: Background) -> None:
+    thumbnails = Thumbnails(Reader(), background)
+    with qtbot.waitSignal(thumbnails.ready):
+        thumbnails.wish_tiles(PICTURES[1:2], 64, 2.0)
+    tile = thumbnails.tile(PICTURES[1].id)
+    assert tile is not None
+    assert tile.size().toTuple() == (64, 64)
+    assert tile.devicePixelRatio() == 2.0
+    assert tile.pixelColor(0, 0).alpha() == 0
+    assert tile.pixelColor(32, 32).red() == 255
+    assert tile.format() == QImage.Format.Format_ARGB32_Premultiplied
+
+
+def test_a_new_wish_for_tiles_replaces_the_old_one(qtbot: QtBot, background: Background) -> None:
+    reader = Reader()
+    reader.gate.clear()
+    thumbnails, ready = Thumbnails(reader, background), []
+    thumbnails.ready.connect(ready.append)
+    for first in range(0, 200, 20):
+        thumbnails.wish_tiles(PICTURES[first : first + 20], 64)
+    reader.gate.set()
+    qtbot.waitUntil(lambda: PICTURES[199].id in ready)
+    begun = BATCH * BATCHES
+    assert reader.read[begun:] == list(range(180, 200))  # in the order of reading, and nothing scrolled past
+
+
+def test_tiles_are_made_once_and_again_for_another_size(qtbot: QtBot, background: Background) -> None:
+    reader = Reader()
+    thumbnails, ready = Thumbnails(reader, background), []
+    thumbnails.ready.connect(ready.append)
+    for _ in range(3):
+        thumbnails.wish_tiles(PICTURES[:3], 64)
+    qtbot.waitUntil(lambda: len(ready) == 3)
+    thumbnails.wish_tiles(PICTURES[:3], 64)
+    qtbot.wait(20)
+    assert reader.read == [0, 1, 2]
+    thumbnails.wish_tiles(PICTURES[:1], 80)
+    old = thumbnails.tile(PICTURES[0].id)
+    assert old is not None  # shown until the other one is there
+    assert old.width() == 64
+    qtbot.waitUntil(lambda: len(ready) == 4)
+    new = thumbnails.tile(PICTURES[0].id)
+    assert new is not None
+    assert new.width() == 80
+
+
+def test_a_broken_tile_is_tried_once(qtbot: QtBot, background: Background) -> None:
+    reader = Reader()
+    thumbnails, ready = Thumbnails(reader, background), []
+    thumbnails.ready.connect(ready.append)
+    thumbnails.wish_tiles(PICTURES[12:15], 64)
+    qtbot.waitUntil(lambda: len(ready) == 3)
+    assert thumbnails.is_broken(PICTURES[13].id)
+    assert [thumbnails.tile(picture.id) is not None for picture in PICTURES[12:15]] == [True, False, True]
+    thumbnails.wish_tiles(PICTURES[12:15], 64)
+    qtbot.wait(20)
+    assert reader.read == [12, 13, 14]
+
+
+def test_tiles_are_bounded_too(qtbot: QtBot, background: Background) -> None:
+    thumbnails, ready = Thumbnails(Reader(), background, cache_bytes=10 * 32 * 32 * 4), []
+    thumbnails.ready.connect(ready.append)
+    thumbnails.wish_tiles(PICTURES[20:60], 32)
+    qtbot.waitUntil(lambda: len(ready) == 40)
+    assert thumbnails.bytes_held == 10 * 32 * 32 * 4
+    assert [thumbnails.tile(PICTURES[n].id) is not None for n in (20, 49, 50, 59)] == [False, False, True, True]
