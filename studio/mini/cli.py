@@ -27,6 +27,7 @@ def add_mini_commands(parser: argparse.ArgumentParser) -> None:
     train.add_argument("--batch", type=int, default=16, help="pictures per step (16; 512 and more on a GPU)")
     train.add_argument("--scenes", type=int, default=12000, help="scenes to encode for the UNet")
     train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--adopt", type=Path, default=None, help="exported model to go on from where no state is left")
     train.set_defaults(run=_train)
     evaluate = commands.add_parser("evaluate", help="print the quality table")
     evaluate.add_argument("--json", action="store_true", help="one JSON object instead of a table")
@@ -87,6 +88,8 @@ def _train(arguments: argparse.Namespace) -> int:
         batch=arguments.batch,
         seed=arguments.seed,
     )
+    if arguments.adopt is not None:
+        stages.adopt(shop, arguments.adopt)
     for name in names:
         minutes = stages.MINUTES[name] if arguments.minutes is None else arguments.minutes
         stages.TRAIN[name](shop, Budget(minutes, arguments.steps))

@@ -9,9 +9,11 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, T2IAdapter, UNet2DConditionModel
+from diffusers.models.attention_processor import AttnProcessor
 from transformers import CLIPTextConfig, CLIPTextModel
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -56,6 +58,9 @@ TINY = Architecture(
 )  # fmt: skip
 
 
+Network = TypeVar("Network", UNet2DConditionModel, ControlNetModel)
+
+
 @dataclass(frozen=True, slots=True)
 class Compute:
     """Where the networks run and with which precision."""
@@ -64,19 +69,36 @@ class Compute:
     autocast: bool
 
     def precision(self) -> contextlib.AbstractContextManager[object]:
-        """bf16 autocast with fp32 weights on CUDA; nothing elsewhere."""
+        """bf16 autocast with fp32 weights where the device has 16-bit units; nothing elsewhere."""
         if self.autocast:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
+    @property
+    def layout(self) -> torch.memory_format:
+        """The faster memory layout of a whole UNet: on a processor in bf16, group norms undo channels-last."""
+        plain = self.autocast and self.device.type == "cpu"
+        return torch.contiguous_format if plain else torch.channels_last
+
+    def prepare(self, unet: Network) -> Network:
+        """Moves a UNet or a ControlNet here as it trains fastest; returns its argument.
+
+        On a processor attention is written out as two matrix products: the backward pass of torch's fused one takes
+        a fifth of a step on 64 cells, the products a twentieth (45 against 37 pictures a second and core).
+        """
+        if self.device.type == "cpu":
+            unet.set_attn_processor(AttnProcessor())
+        return unet.to(self.device).to(memory_format=self.layout)
+
 
 def choose_compute(device: str = "auto") -> Compute:
-    """`auto` takes CUDA with bf16 when there is one, else the processor in fp32.
+    """`auto` takes CUDA with bf16 when there is one, else the processor: in bf16 if it has the units, else in fp32.
 
-    Plain bf16 on a processor without bf16 units is a hundred times slower than fp32, hence never chosen there.
+    `cpu` is always fp32. Plain bf16 on a processor without bf16 units is a hundred times slower than fp32.
     """
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return Compute(torch.device(name), autocast=name.startswith("cuda"))
+    auto = device == "auto"
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if auto else device
+    return Compute(torch.device(name), name.startswith("cuda") or (auto and torch.cpu._is_avx512_bf16_supported()))
 
 
 def make_vae(arch: Architecture) -> AutoencoderKL:

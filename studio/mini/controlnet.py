@@ -56,7 +56,7 @@ def scale_to_unit(layer: nn.Module, inputs: Tensor) -> Tensor:
 def sketches(batches: DiffusionBatches, batch: Batch) -> Tensor:
     """The outlines of a batch's scenes, (batch, 3, px, px) in 0..1 on the training device."""
     maps = hints(batches.store.outlines[batch.rows]).to(batches.compute.device)
-    return maps.contiguous(memory_format=torch.channels_last)
+    return maps.contiguous(memory_format=batches.compute.layout)
 
 
 class ControlNetStage:
@@ -73,7 +73,7 @@ class ControlNetStage:
     ) -> None:
         self.unet, self.batches, self.batch = unet, batches, batch
         freeze([unet])
-        self.network: nn.Module = controlnet.to(batches.compute.device).train()
+        self.network: nn.Module = batches.compute.prepare(controlnet).train()
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's v-loss with the ControlNet's residuals added to the UNet."""

@@ -39,6 +39,8 @@ STEPS_PER_BATCH = 20
 """Optimiser steps after which a new batch of paths is made: its points are then seen about once."""
 KEPT = 40
 """Batches of paths kept in memory (16 paths: 5.5 MB)."""
+TEACHER = "few_step_teacher"
+"""Folder in the state: the UNet that the kept four-step one was distilled from."""
 ROUNDNESS = 0.1
 """Where the pseudo-Huber loss turns from square to absolute, in standard deviations of a latent."""
 SHARED_PARTS = ("text_encoder", "tokenizer", "vae")
@@ -95,7 +97,7 @@ class Paths:
         both = torch.cat([empty, states])
         unet = self.teacher.config
         shape = (self.batch, unet.in_channels, unet.sample_size, unet.sample_size)
-        point = tensor_noise(rng, shape, self.compute.device).contiguous(memory_format=torch.channels_last)
+        point = tensor_noise(rng, shape, self.compute.device).contiguous(memory_format=self.compute.layout)
         points = [point]
         for timestep in self.timesteps:
             with self.compute.precision():
@@ -152,7 +154,8 @@ class FewStepStage:
         places = rng.integers(PATH_STEPS, size=count)
         visited = PATH_STEPS // STEPS * rng.integers(STEPS, size=count)
         places = np.where(rng.random(count) < 0.5, visited, places)
-        noisy = points[torch.from_numpy(places), torch.arange(count)].contiguous(memory_format=torch.channels_last)
+        noisy = points[torch.from_numpy(places), torch.arange(count)]
+        noisy = noisy.contiguous(memory_format=self.paths.compute.layout)
         timesteps = self.paths.timesteps[torch.from_numpy(places)].to(noisy.device)
         with self.paths.compute.precision():
             velocity = self.network(noisy, timesteps, states).sample
@@ -168,6 +171,7 @@ def train_few_step(shop: Workshop, budget: Budget) -> None:
     """Trains the second UNet, keeps it as `few_step` in the state folder and exports a model of its own beside Mini."""
     torch.manual_seed(shop.seed)
     teacher, student = shop.unet(), shop.unet()
+    head_start(student, shop.state)
     paths = Paths(
         teacher, shop.tower(), shop.tokenizer(), shop.scheduler(), shop.compute, batch=shop.batch, seed=shop.seed
     )
@@ -176,10 +180,35 @@ def train_few_step(shop: Workshop, budget: Budget) -> None:
     Trainer(stage, shop.state, budget, rates, shop.seed).run()
     freeze([student])
     export.keep_part(student, shop.state / "few_step")
+    export.keep_part(teacher, shop.state / TEACHER)
     folder = fast_folder(shop.output)
     export_fast(student, shop.output, folder)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     print(f"{folder.name}: {size:,} bytes", file=sys.stderr, flush=True)
+
+
+def adopt_few_step(state: Path, model: Path) -> None:
+    """Keeps an exported four-step UNet and the one it was distilled from, for `head_start`."""
+    for name, folder in (("few_step", fast_folder(model)), (TEACHER, model)):
+        if (folder / "unet").is_dir() and not (state / name).exists():
+            export.copy_folder(folder / "unet", state / name)
+
+
+@torch.no_grad()
+def head_start(student: UNet2DConditionModel, state: Path) -> bool:
+    """Adds to a student what an earlier distillation changed in its teacher (task arithmetic, Ilharco et al. 2023).
+
+    The new teacher is the old one trained further, so most of what "four steps" means is still that difference.
+    """
+    if not all((state / name / "config.json").exists() for name in ("few_step", TEACHER)):
+        return False
+    after, before = (
+        UNet2DConditionModel.from_pretrained(state / name, dtype=torch.float32, low_cpu_mem_usage=False).state_dict()
+        for name in ("few_step", TEACHER)
+    )
+    for name, value in student.state_dict().items():
+        value.add_((after[name] - before[name]).to(value.device))
+    return True
 
 
 def fast_folder(model: Path) -> Path:

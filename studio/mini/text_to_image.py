@@ -35,9 +35,7 @@ def fill_store(store: LatentStore, vae: AutoencoderKL, arch: Architecture, compu
         rows = range(row, min(row + batch, store.total))
         drawings = [render(store.scene(n), arch.image_px) for n in rows]
         images = to_unit(np.stack([drawing.image for drawing in drawings])).to(compute.device)
-        with compute.precision():
-            codes = linear_codes(vae, images)
-        store.latents[row : rows.stop] = codes.float().cpu().numpy()
+        store.latents[row : rows.stop] = linear_codes(vae, images).cpu().numpy()  # in fp32: they are all the UNet sees
         half = arch.latent_px // 2
         store.semantics[row : rows.stop] = np.stack(
             [semantics(store.scene(n), drawing, half) for n, drawing in zip(rows, drawings, strict=True)]
@@ -119,7 +117,7 @@ class DiffusionBatches:
         rows = self.store.pick(rng, count, progress)
         device = self.compute.device
         clean = torch.from_numpy(self.store.latents[rows].astype(np.float32)).to(device)
-        clean = clean.contiguous(memory_format=torch.channels_last)
+        clean = clean.contiguous(memory_format=self.compute.layout)
         weights = torch.from_numpy(self.store.weights[rows].astype(np.float32)).to(device)
         timesteps = torch.from_numpy(stratified_timesteps(rng, count, early=early)).to(device)
         noise = tensor_noise(rng, tuple(clean.shape), device)
@@ -167,7 +165,7 @@ class UnetStage:
         beginner: bool = True,
     ) -> None:
         self.name, self.batches, self.batch, self.beginner = name, batches, batch, beginner
-        self.network: nn.Module = Taught(unet).to(batches.compute.device).train()
+        self.network: nn.Module = Taught(batches.compute.prepare(unet)).to(batches.compute.device).train()
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """Algorithm 1 of DDPM on one batch, and a fifth of the naming losses. Only a beginner needs the curriculum."""

@@ -9,6 +9,7 @@ global adapter is trained along: Mini has no CLIP.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,6 +35,8 @@ from studio.mini.training import Budget, Figures, Rates, Trainer, freeze
 if TYPE_CHECKING:
     from studio.mini.stages import Workshop
 
+ADOPTED = "uni_controlnet_adopted"
+"""Folder in the state: the weights that an earlier training left in the plugin."""
 PLUGIN = config.PROJECT / "plugins" / "uni_controlnet"
 CONDITIONS = ("line", "color")
 BEFORE, INJECT = (8, 16, 32, 64), (24, 32, 48)
@@ -124,7 +127,7 @@ class UniStage:
     ) -> None:
         self.unet, self.batches, self.batch = unet, batches, batch
         freeze([unet])
-        network = adapters.to(batches.compute.device).to(memory_format=torch.channels_last)
+        network = adapters.to(batches.compute.device).to(memory_format=batches.compute.layout)
         self.network: nn.Module = network.train()
         self.local: Any = adapters["local"]
         self.adapter, self.encoder = adapters["adapter"], adapters["encoder"]
@@ -136,7 +139,7 @@ class UniStage:
         colours = color_maps(store.thumbnails[rows], lines.shape[-1])
         mask = torch.from_numpy(kept).float()[:, :, None, None, None]
         maps = torch.stack([lines, colours], dim=1).mul_(mask).flatten(1, 2)
-        return maps.to(device).contiguous(memory_format=torch.channels_last)
+        return maps.to(device).contiguous(memory_format=self.batches.compute.layout)
 
     def tokens(self, rows: npt.NDArray[np.int64], kept: npt.NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
         """(batch, 4, features) from the scenes' own pictures; from zeros where they are not kept."""
@@ -177,6 +180,7 @@ def train_uni_controlnet(shop: Workshop, budget: Budget) -> None:
     sample = np.arange(min(16, store.done))
     maps = torch.cat([hints(store.outlines[sample]), color_maps(store.thumbnails[sample], shop.arch.image_px)], dim=1)
     warm_extractor(cast(Any, adapters["local"]).feature_extractor, maps)
+    load_adapters(adapters, shop.state / ADOPTED)
     stage = UniStage(adapters, unet, batches, batch=shop.batch)
 
     trainer = Trainer(stage, shop.state, budget, Rates(rate=8e-4, flat=0.5, ema=0.998), shop.seed)
@@ -190,6 +194,26 @@ def publish(shop: Workshop, adapters: nn.ModuleDict) -> None:
         print(f"{file.name}: {file.stat().st_size:,} bytes", file=sys.stderr, flush=True)
     if shop.arch == config.MINI:
         list_files(PLUGIN / "plugin.toml", files)
+
+
+def adopt_uni_controlnet(shop: Workshop) -> None:
+    """Keeps a copy of the plugin's weights for Mini, to go on from: the next run overwrites them."""
+    source, kept = PLUGIN / "mini", shop.state / ADOPTED
+    if shop.arch == config.MINI and source.is_dir() and not kept.exists():
+        shutil.copytree(source, kept)
+
+
+def load_adapters(adapters: nn.ModuleDict, folder: Path) -> bool:
+    """The reverse of `save_adapters`; False when there is nothing in `folder`."""
+    files = [folder / f"{name}.safetensors" for name in ("global", "local")]
+    if not all(file.exists() for file in files):
+        return False
+    whole, local = (load_file(file) for file in files)
+    adapters["local"].load_state_dict(local)
+    eye = {name: value for name, value in whole.items() if name.startswith("encoder.")}
+    adapters["encoder"].load_state_dict({name.removeprefix("encoder."): value for name, value in eye.items()})
+    adapters["adapter"].load_state_dict({name: value for name, value in whole.items() if name not in eye})
+    return True
 
 
 def weights_folder(shop: Workshop) -> Path:

@@ -40,7 +40,8 @@ class DecoderStage:
     def __init__(self, vae: AutoencoderKL, arch: Architecture, compute: Compute, batch: int = 4) -> None:
         self.arch, self.compute, self.batch = arch, compute, batch
         self.vae = vae.to(compute.device).requires_grad_(False)
-        self.network: nn.Module = self.vae.decoder.requires_grad_(True).train()
+        decoder = self.vae.decoder.to(memory_format=compute.layout)
+        self.network: nn.Module = decoder.requires_grad_(True).train()
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's loss; group norms see a crop's statistics, so crops grow towards whole pictures at the end."""
@@ -54,7 +55,7 @@ class DecoderStage:
                 code = torch.stack([whole[n, :, y : y + cells, x : x + cells] for n, y, x in crops.corners])
                 level = torch.from_numpy(rng.uniform(0, 1 / 12, (batch, 1, 1, 1)).astype(np.float32)).to(code.device)
                 code = code + level * tensor_noise(rng, tuple(code.shape), code.device)
-                inner = self.vae.post_quant_conv(code).contiguous(memory_format=torch.channels_last)
+                inner = self.vae.post_quant_conv(code).contiguous(memory_format=self.compute.layout)
             decoded = self.network(inner)
             return pixel_loss(decoded.float(), images, outline)
 

@@ -53,7 +53,8 @@ def test_training_moves_the_picture_and_writes_both_layouts(shop: stages.Worksho
         for down, up in pairs:
             assert down.dtype == torch.float16 and down.shape[0] == up.shape[1] == style_loras.RANK
             assert up.flatten(1).shape[0] * down.flatten(1).shape[1] == layer.weight.numel()
-            assert up.abs().sum() > 0, "B starts at zero: a step has moved it"
+            alone = path.startswith("mid_block") and path.endswith(("attn1.to_q", "attn1.to_k"))
+            assert alone or up.abs().sum() > 0, "B starts at zero: a step has moved it; one cell cannot choose"
     with safe_open(shop.state / "lora" / "ink_wash.safetensors", "pt") as file:
         assert file.metadata()["modelspec.trigger_phrase"] == "ink wash"
     assert not list(shop.state.glob("style_*.pt")), "a finished run leaves no checkpoint"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from transformers import CLIPTokenizer
 
-from studio.mini import config, export, stages
+from studio.mini import config, export, few_step, stages
 from studio.mini.data import LatentStore, draw_crops, mixture, scene_number
 from studio.mini.text_to_image import Diffusion, stratified_timesteps
 from studio.mini.tokenizer import learn_merges, sample_captions, train_tokenizer
@@ -98,6 +100,44 @@ def test_all_stages_run_and_the_result_loads_with_stock_classes(
     assert not list(shop.output.rglob("*.part"))
     rows = [json.loads(line) for line in (shop.state / "figures.jsonl").read_text().splitlines()]
     assert {row["stage"] for row in rows} >= {"text_en", "text_zh", "decoder"}
+
+
+def test_training_goes_on_from_an_exported_model(shop: stages.Workshop, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    unet = config.make_unet(config.TINY)
+    shop.keep("unet", unet)
+    fast = config.make_unet(config.TINY)
+    export.export_part(fast, few_step.fast_folder(shop.output) / "unet")
+    train_tokenizer(sample_captions(60), shop.output / "tokenizer", merges=100, max_tokens=77)
+    later = replace(shop, state=tmp_path / "later")
+    stages.adopt(later, shop.output)
+    half = unet.half().float().state_dict()
+    assert all(torch.equal(value, half[name]) for name, value in later.unet().state_dict().items())
+    assert (
+        later.tokenizer()("a red house").input_ids
+        == CLIPTokenizer.from_pretrained(shop.output / "tokenizer")("a red house").input_ids
+    )
+    student = later.unet()
+    with torch.no_grad():
+        student.conv_in.bias += 1.0  # a teacher that has learned on
+    assert few_step.head_start(student, later.state)
+    distilled = fast.half().float().state_dict()
+    assert torch.allclose(student.state_dict()["conv_out.weight"], distilled["conv_out.weight"], atol=1e-6)
+    assert torch.allclose(student.conv_in.bias, distilled["conv_in.bias"] + 1.0, atol=1e-6)
+    changed = config.make_unet(config.TINY)
+    later.keep("unet", changed)
+    stages.adopt(later, shop.output)
+    assert torch.equal(later.unet().conv_in.weight, changed.conv_in.weight), "what is kept already stays"
+
+
+def test_written_out_attention_is_the_fused_one() -> None:
+    torch.manual_seed(0)
+    unet, states = config.make_unet(config.TINY).eval(), torch.randn(2, 77, 16)
+    noisy, steps = torch.randn(2, 16, 4, 4), torch.tensor([10, 900])
+    with torch.no_grad():
+        fused = unet(noisy, steps, states).sample
+        ours = config.choose_compute("cpu").prepare(unet)(noisy, steps, states).sample
+    assert torch.allclose(ours, fused, atol=1e-5) and not torch.equal(ours, torch.zeros_like(ours))
 
 
 def test_the_store_resumes_and_its_curriculum_grows(tmp_path: Path) -> None:
