@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     from studio.mini.cli import add_commands as add_mini_commands
     from studio.plugins.commands import add_plugin_commands
     from studio.render import add_render_command
+    from studio.verify import add_verify_command
 
     add_render_command(commands)
     schedulers = commands.add_parser("schedulers", help="list the schedulers")
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.add_argument("file", type=Path, metavar="FILE")
     recipe.add_argument("--json", action="store_true", help="print one JSON object")
     recipe.set_defaults(command=_recipe)
+    add_verify_command(commands)
     add_mini_commands(commands)
     add_plugin_commands(commands)
     return parser
