@@ -78,7 +78,19 @@ def fields_of(recipe: Recipe, models: Iterable[str], parameter_of: ParameterOf) 
         field for i, use in enumerate(recipe.controls) for field in _control_fields(i, use, len(recipe.controls))
     ]
     guests = [field for i, use in enumerate(recipe.plugins) for field in _plugin_fields(i, use, parameter_of)]
-    return (*usual, *controls, *guests)
+    return (*usual, *_rarer_fields(recipe), *controls, *guests)
+
+
+def _rarer_fields(recipe: Recipe) -> tuple[PlotField, ...]:
+    made = [
+        PlotField(id="guidance_rescale", title="Guidance rescale", kind=FieldKind.NUMBER, example="0-0.7 [3]"),
+        PlotField(id="clip_skip", title="CLIP skip", kind=FieldKind.WHOLE, cost=Cost.TEXT, example="0-2"),
+    ]
+    if recipe.init is not None:
+        made.append(PlotField(id="strength", title="Strength", kind=FieldKind.NUMBER, example="0.3-0.9 [3]"))
+    if recipe.refiner is not None:
+        made.append(PlotField(id="refine_at", title="Refiner from", kind=FieldKind.NUMBER, example="0.6, 0.8"))
+    return tuple(made)
 
 
 def read_values(field: PlotField, text: str) -> tuple[PlotValue, ...]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from studio.core.errors import BadInputImage, BadRecipe, StudioError
 from studio.core.export import ExportFormat, ExportReport, ExportWish, check_wish, file_stem
@@ -112,9 +112,9 @@ def encode_shared(shared: Shared, wish: ExportWish) -> tuple[bytes, tuple[str, .
     image = Image.frombytes("RGB", (shared.pixels.width, shared.pixels.height), shared.pixels.data)
     exif = b""
     notes: tuple[str, ...] = ()
-    if wish.with_recipe and shared.recipe is not None:
+    if wish.with_recipe and (shared.recipe is not None or shared.made_with.sheet):
         room = 65_000 if wish.format is ExportFormat.JPEG else 0  # a JPEG's segment holds 65,533 bytes
-        exif, notes = exif_with(_studio_card(shared, shared.recipe), _comment(shared, shared.recipe), room)
+        exif, notes = exif_with(_studio_card(shared), _comment(shared), room)
         if shared.inputs:
             notes += ("Control pictures travel in PNG files only; in the others the recipe names them by digest.",)
     stream = io.BytesIO()
@@ -157,21 +157,28 @@ def _as_png(shared: Shared, with_recipe: bool) -> bytes:
         )
     stream = io.BytesIO()
     size = shared.pixels.width, shared.pixels.height
-    Image.frombytes("RGB", size, shared.pixels.data).save(stream, "PNG", compress_level=6)
+    texts = PngImagePlugin.PngInfo()
+    if with_recipe and shared.made_with.sheet:
+        texts.add_itxt("Description", shared.made_with.sheet)
+    Image.frombytes("RGB", size, shared.pixels.data).save(stream, "PNG", pnginfo=texts, compress_level=6)
     return stream.getvalue()
 
 
-def _studio_card(shared: Shared, recipe: Recipe) -> str:
+def _studio_card(shared: Shared) -> str:
     """The text of the PNG's own chunk, taken out of the smallest PNG: there is one writer of it."""
+    if shared.recipe is None:
+        return ""
     dot = Pixels(width=1, height=1, data=b"\0\0\0")
     moment = shared.created or datetime.now(UTC)
-    made = png.encode(dot, recipe, shared.made_with, shared.id, moment, {}, shared.parents)
+    made = png.encode(dot, shared.recipe, shared.made_with, shared.id, moment, {}, shared.parents)
     found = read_texts(io.BytesIO(made), ("studio",), stop_after="studio")
     return found.texts["studio"][0] if found is not None else ""
 
 
-def _comment(shared: Shared, recipe: Recipe) -> str:
-    return shared.made_with.sheet or parameters_text(recipe, shared.made_with)
+def _comment(shared: Shared) -> str:
+    if shared.made_with.sheet or shared.recipe is None:
+        return shared.made_with.sheet
+    return parameters_text(shared.recipe, shared.made_with)
 
 
 def _without_settings(source: Path, data: bytes) -> Shared:

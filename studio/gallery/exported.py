@@ -18,7 +18,7 @@ _NOT_IN = "The recipe is too long for a JPEG; {} Choose PNG or WebP to keep all 
 
 def exif_with(card: str, comment: str, room: int = 0) -> tuple[bytes, tuple[str, ...]]:
     """An EXIF block with both texts, at most `room` bytes unless that is 0; and a sentence on what did not fit."""
-    whole = _block(_MARK + card.encode(), comment)
+    whole = _block(_MARK + card.encode() if card else b"", comment)
     if not room or len(whole) <= room:
         return whole, ()
     partly = _block(b"", comment)
