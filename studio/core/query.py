@@ -14,7 +14,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from studio.core.library import BadQuery
@@ -106,6 +106,7 @@ def parse(text: str, today: date) -> tuple[Condition, ...]:
     return tuple(conditions)
 
 
+_WEIGHT = re.compile(r"-?[\d.]*[)\]][\W\d]*")
 _HEAD = re.compile(r"(?P<minus>-(?=\S))?(?:(?P<name>[^\W\d_]{1,20}):)?")
 
 
@@ -142,6 +143,8 @@ def _term(token: Token, last: bool, today: date) -> Term | None:
     if not token.name:
         return _word(token, last)
     name = field_of(token.name)
+    if not name and _WEIGHT.fullmatch(token.value):  # "sea:1.3)", from a prompt
+        return _word(replace(token, value=f"{token.name}:{token.value}"), last)
     if not name:
         raise _unknown_field(token)
     value = token.value.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -9,46 +10,21 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-APPLICATION_ID = 0x44535455  # "DSTU"
-SCHEMA = 1
+from studio.core.library import Marks
+from studio.gallery.marks import marks_from_text, marks_text
+from studio.gallery.rows import Entry, Row, entry_of, mark_facets, tag_words
+from studio.gallery.schema import APPLICATION_ID, SCHEMA, TABLES
+from studio.gallery.words import spaced
+
 BUSY_SECONDS = 5.0
+TOUCHED_MAX = 2000  # rows changed since last asked; above, everything is read anew
 
-_TABLES = """
-CREATE TABLE pictures (
-    seq INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    file TEXT NOT NULL,
-    width INTEGER NOT NULL,
-    height INTEGER NOT NULL,
-    created TEXT NOT NULL,
-    prompt TEXT NOT NULL,
-    recipe TEXT NOT NULL,
-    made_with TEXT NOT NULL,
-    checksum INTEGER NOT NULL,
-    trashed INTEGER NOT NULL DEFAULT 0,
-    missing INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX pictures_seen ON pictures (id) WHERE trashed = 0 AND missing = 0;
-"""
-_COLUMNS = "id, file, width, height, created, prompt, recipe, made_with, checksum, trashed, missing"
-ANY_ROW = f"SELECT {_COLUMNS} FROM pictures LIMIT 1"  # fails when the table is not as this version needs it
+_COLUMNS = ", ".join(Row._fields)
 _SEEN = "trashed = 0 AND missing = 0"
-
-
-class Row(NamedTuple):
-    """One picture in the table. `file` is relative to the pictures folder, or to the trash with `trashed`."""
-
-    id: str
-    file: str
-    width: int
-    height: int
-    created: str
-    prompt: str
-    recipe: str
-    made_with: str
-    checksum: int  # of what does not change, because SQLite does not notice a changed letter
-    trashed: int = 0
-    missing: int = 0
+_INSERT = (
+    f"INSERT INTO pictures ({_COLUMNS}, made, seed, steps, guidance, rating) "
+    f"VALUES ({', '.join('?' * (len(Row._fields) + 5))}) ON CONFLICT (id) DO NOTHING"
+)
 
 
 class Place(NamedTuple):
@@ -60,65 +36,181 @@ class Place(NamedTuple):
     missing: int
 
 
+class Folder(NamedTuple):
+    """A folder of the artist's that is shown but never touched. `gone`: it was not there when last looked at."""
+
+    seq: int
+    folder: str
+    watched: int
+    gone: int
+
+
+class Touched(NamedTuple):
+    """What this process changed: the change counter before and after, and the rows; None stands for all."""
+
+    before: int
+    after: int
+    seqs: frozenset[int] | None
+
+
 class Index:
     """One writer connection, which alone writes and checkpoints, and a short read-only connection for each query.
 
-    `file` None keeps the table in memory. Every method may be called from any thread and may raise sqlite3.Error.
+    `file` None keeps the table in memory; `read_only` never writes to the file. Every method may be called from any
+    thread and may raise sqlite3.Error.
     """
 
-    def __init__(self, file: Path | None) -> None:
-        self.file = file
+    def __init__(self, file: Path | None, read_only: bool = False) -> None:
+        self.file, self.read_only = file, read_only
         self._lock = threading.RLock()
-        self._writer = connect(file)
+        self._writer = connect(file, read_only)
+        self._touched = Touched(0, 0, frozenset())
 
     def create(self) -> None:
-        """Make the table in an empty database."""
+        """Make the tables in an empty database."""
         with self._lock:
             self._writer.executescript(
-                f"BEGIN;{_TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA};COMMIT;"
+                f"BEGIN;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA};COMMIT;"
             )
 
-    def insert(self, rows: Iterable[Row]) -> None:
-        """Add rows; a row whose id is there already is left out."""
-        marks = ", ".join("?" * len(Row._fields))
+    def insert(self, entries: Iterable[Entry]) -> None:
+        """Add pictures; one whose id is there already is left out."""
         with self._writing() as writer:
-            writer.executemany(f"INSERT INTO pictures ({_COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO NOTHING", rows)
+            self._touch(_insert(writer, entries))
 
     def move(self, places: Iterable[Place]) -> None:
         """Say anew where pictures are and whether they are in the trash or missing."""
         values = [(place.file, place.trashed, place.missing, place.id) for place in places]
         with self._writing() as writer:
             writer.executemany("UPDATE pictures SET file = ?, trashed = ?, missing = ? WHERE id = ?", values)
+            self._touch(self._seqs(writer, [value[3] for value in values]))
+
+    def set_marks(self, marks: dict[str, Marks], journal: int | None = None) -> None:
+        """Write marks by id, and up to where the journal is known; unknown ids are passed over."""
+        with self._writing() as writer:
+            seqs = [seq for seq in (_set_marks(writer, *item) for item in marks.items()) if seq]
+            if journal is not None:
+                writer.execute("UPDATE state SET value = ? WHERE name = 'journal'", (journal,))
+            self._touch(seqs)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Take pictures out of the table for good."""
+        with self._writing() as writer:
+            for seq in self._seqs(writer, list(ids)):
+                for table in ("facets", "links", "looks", "pictures"):
+                    writer.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))
+                writer.execute("DELETE FROM words WHERE rowid = ?", (seq,))
+            self._touched = self._touched._replace(seqs=None)
+
+    def describe_anew(self) -> None:
+        """Make words, facets and links of all rows again; for tables that do not belong together."""
+        with self._writing() as writer:
+            for table in ("words", "facets", "links"):
+                writer.execute(f"DELETE FROM {table}")
+            writer.execute("DELETE FROM looks WHERE seq NOT IN (SELECT seq FROM pictures)")
+            rows = writer.execute(f"SELECT seq, {_COLUMNS} FROM pictures")
+            while batch := rows.fetchmany(1000):
+                for seq, *fields in batch:
+                    entry = entry_of(Row(*fields))
+                    numbers = (entry.made, entry.seed, entry.steps, entry.guidance, entry.rating, seq)
+                    writer.execute(
+                        "UPDATE pictures SET made = ?, seed = ?, steps = ?, guidance = ?, rating = ? WHERE seq = ?",
+                        numbers,
+                    )
+                    _describe(writer, seq, entry)
+            self._touch([])
+            self._touched = self._touched._replace(seqs=None)
+
+    def is_described(self) -> bool:
+        """Whether there are words for each picture, as a cheap sign that all tables belong together."""
+        counts = self.read("SELECT (SELECT count(*) FROM pictures), (SELECT count(*) FROM words_docsize)")[0]
+        return bool(counts[0] == counts[1])
+
+    def set_looks(self, looks: Iterable[tuple[int, bytes]]) -> None:
+        """Keep how pictures look, by row number."""
+        with self._writing() as writer:
+            writer.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?)", looks)
+            self._touch([])
+
+    def set_folders(self, folders: Iterable[Folder]) -> None:
+        """Write the list of other folders anew."""
+        with self._writing() as writer:
+            writer.execute("DELETE FROM places")
+            writer.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", folders)
+            self._touch([])
 
     def get(self, picture_id: str) -> Row | None:
         """The row of an id, also of a picture in the trash."""
-        rows = self._read(f"SELECT {_COLUMNS} FROM pictures WHERE id = ?", (picture_id,))
-        return Row._make(rows[0]) if rows else None
+        return next(iter(self.rows_of([picture_id])), None)
+
+    def rows_of(self, ids: Iterable[str]) -> list[Row]:
+        """The rows of ids in no order; unknown ones are left out."""
+        query = f"SELECT {_COLUMNS} FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
+        return [Row._make(row) for row in self.read(query, (json.dumps(list(ids)),))]
+
+    def rows_at(self, seqs: Iterable[int]) -> dict[int, Row]:
+        """Rows by their numbers; unknown ones are left out."""
+        query = f"SELECT seq, {_COLUMNS} FROM pictures WHERE seq IN (SELECT value FROM json_each(?))"
+        return {row[0]: Row._make(row[1:]) for row in self.read(query, (json.dumps(list(seqs)),))}
 
     def page(self, offset: int, limit: int) -> list[Row]:
         """Rows of the pictures that can be seen, newest first: ids sort by time."""
         query = f"SELECT {_COLUMNS} FROM pictures WHERE {_SEEN} ORDER BY id DESC LIMIT ? OFFSET ?"
-        return [Row._make(row) for row in self._read(query, (limit, offset))]
+        return [Row._make(row) for row in self.read(query, (limit, offset))]
 
     def count(self) -> int:
         """How many pictures can be seen."""
-        return int(self._read(f"SELECT count(*) FROM pictures WHERE {_SEEN}")[0][0])
+        return int(self.read(f"SELECT count(*) FROM pictures WHERE {_SEEN}")[0][0])
 
-    def places(self) -> list[Place]:
-        """Where every known picture was when last looked at."""
-        return [Place._make(row) for row in self._read("SELECT id, file, trashed, missing FROM pictures")]
+    def is_empty(self) -> bool:
+        """Whether there is no picture at all, also none in the trash."""
+        return not self.read("SELECT 1 FROM pictures LIMIT 1")
+
+    def places(self, folder: int = 0) -> list[Place]:
+        """Where every picture known in a folder was when last looked at; 0 is our own."""
+        query = "SELECT id, file, trashed, missing FROM pictures WHERE place = ?"
+        return [Place._make(row) for row in self.read(query, (folder,))]
+
+    def folders(self) -> list[Folder]:
+        """The other folders whose pictures are shown."""
+        return [Folder._make(row) for row in self.read("SELECT seq, folder, watched, gone FROM places ORDER BY seq")]
 
     def last_id(self, before: str) -> str:
         """The greatest id below `before`, "" when there is none."""
-        return str(self._read("SELECT coalesce(max(id), '') FROM pictures WHERE id < ?", (before,))[0][0])
+        return str(self.read("SELECT coalesce(max(id), '') FROM pictures WHERE id < ?", (before,))[0][0])
+
+    def journal_at(self) -> int:
+        """How many bytes of the journal of marks are in these rows."""
+        return int(self.read("SELECT value FROM state WHERE name = 'journal'")[0][0])
+
+    def changes(self) -> int:
+        """A number that grows with every change by any process."""
+        return int(self.read("SELECT value FROM state WHERE name = 'changes'")[0][0])
+
+    def take_touched(self) -> Touched:
+        """What this process changed since the last call."""
+        with self._lock:
+            touched = self._touched
+            self._touched = Touched(touched.after, touched.after, frozenset())
+            return touched
 
     def close(self) -> None:
         """Bring everything into the one file and let go of it."""
         with self._lock:
             self._writer.close()
 
+    def read(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:  # Any: what the columns hold
+        """All rows of one query, by a connection of its own that is gone when this returns."""
+        if self.file is None:
+            with self._lock:
+                return self._writer.execute(query, values).fetchall()
+        with closing(connect_to_read(self.file)) as reader:
+            return reader.execute(query, values).fetchall()
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
+        if self.read_only:
+            raise sqlite3.OperationalError("attempt to write a readonly database")
         with self._lock:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -127,16 +219,25 @@ class Index:
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
+                self._touched = self._touched._replace(seqs=None)
                 raise
 
-    def _read(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:  # Any: what the columns hold
-        if self.file is None:
-            with self._lock:
-                return self._writer.execute(query, values).fetchall()
-        uri = f"{self.file.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as reader:
-            reader.text_factory = lenient_text
-            return reader.execute(query, values).fetchall()
+    def _touch(self, seqs: Iterable[int]) -> None:
+        """Count a change, and remember which rows it was about."""
+        query = "UPDATE state SET value = value + 1 WHERE name = 'changes' RETURNING value"
+        now = int(self._writer.execute(query).fetchone()[0])
+        old, fresh = self._touched, frozenset(seqs)
+        if old.before == old.after:  # nothing is waiting to be told
+            self._touched = Touched(now - 1, now, fresh)
+        elif old.seqs is None or now != old.after + 1 or len(old.seqs | fresh) > TOUCHED_MAX:
+            self._touched = Touched(old.before, now, None)  # another process wrote in between, or it is too much
+        else:
+            self._touched = Touched(old.before, now, old.seqs | fresh)
+
+    @staticmethod
+    def _seqs(writer: sqlite3.Connection, ids: list[str]) -> list[int]:
+        query = "SELECT seq FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
+        return [row[0] for row in writer.execute(query, (json.dumps(ids),))]
 
 
 def lenient_text(stored: bytes) -> str:
@@ -144,8 +245,10 @@ def lenient_text(stored: bytes) -> str:
     return stored.decode("utf-8", "replace")
 
 
-def connect(file: Path | None) -> sqlite3.Connection:
+def connect(file: Path | None, read_only: bool = False) -> sqlite3.Connection:
     """A connection that writes: write-ahead log, every commit on disk before it returns. Raises sqlite3.Error."""
+    if read_only and file is not None:
+        return connect_to_read(file, check_same_thread=False)
     target = ":memory:" if file is None else str(file)
     connection = sqlite3.connect(target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.text_factory = lenient_text
@@ -157,3 +260,50 @@ def connect(file: Path | None) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def connect_to_read(file: Path, check_same_thread: bool = True) -> sqlite3.Connection:
+    """A connection that cannot write. Raises sqlite3.Error."""
+    uri = f"{file.absolute().as_uri()}?mode=ro"
+    reader = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, check_same_thread=check_same_thread)
+    reader.text_factory = lenient_text
+    return reader
+
+
+def _insert(writer: sqlite3.Connection, entries: Iterable[Entry]) -> list[int]:
+    seqs = []
+    for entry in entries:
+        numbers = (entry.made, entry.seed, entry.steps, entry.guidance, entry.rating)
+        done = writer.execute(_INSERT, (*entry.row, *numbers))
+        if done.rowcount > 0 and done.lastrowid:
+            _describe(writer, done.lastrowid, entry)
+            seqs.append(done.lastrowid)
+    return seqs
+
+
+def _describe(writer: sqlite3.Connection, seq: int, entry: Entry) -> None:
+    """Write words, facets and links of a new row."""
+    query = "INSERT OR REPLACE INTO words (rowid, prompt, raw, negative, note, tags) VALUES (?, ?, ?, ?, ?, ?)"
+    writer.execute(query, (seq, *entry.words))
+    facets = [(*facet, seq) for facet in entry.facets]
+    writer.executemany("INSERT OR IGNORE INTO facets VALUES (?, ?, ?)", facets)
+    if entry.parents:
+        links = [(parent, seq) for parent in entry.parents]
+        writer.executemany("INSERT OR IGNORE INTO links VALUES (?, ?)", links)
+
+
+def _set_marks(writer: sqlite3.Connection, picture_id: str, marks: Marks) -> int:
+    """The row that was changed, 0 for an unknown id or where nothing changes."""
+    row = writer.execute("SELECT seq, marks FROM pictures WHERE id = ?", (picture_id,)).fetchone()
+    text = marks_text(marks)
+    if row is None or row[1] == text:
+        return 0
+    seq = int(row[0])
+    writer.execute("UPDATE pictures SET marks = ?, rating = ? WHERE seq = ?", (text, marks.rating, seq))
+    old, new = mark_facets(marks_from_text(row[1])), mark_facets(marks)
+    gone = [(*facet, seq) for facet in old if facet not in new]
+    writer.executemany("DELETE FROM facets WHERE kind = ? AND value = ? AND seq = ?", gone)
+    writer.executemany("INSERT OR IGNORE INTO facets VALUES (?, ?, ?)", [(*facet, seq) for facet in new])
+    words = (spaced(marks.note), tag_words(marks), seq)
+    writer.execute("UPDATE words SET note = ?, tags = ? WHERE rowid = ?", words)
+    return seq

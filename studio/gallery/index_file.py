@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from enum import Enum, auto
 from pathlib import Path
 
+from studio.gallery import snapshots
 from studio.gallery.durable import make_folder, rename_new
-from studio.gallery.index import ANY_ROW, APPLICATION_ID, BUSY_SECONDS, SCHEMA, Index, lenient_text
+from studio.gallery.index import BUSY_SECONDS, Index, lenient_text
+from studio.gallery.migration import migrate
+from studio.gallery.schema import APPLICATION_ID, PROBE_1, PROBES, SCHEMA
 
+CHECKED_AT_ONCE = 16_000_000  # bytes; a larger file is read through in the background (`GalleryStore.care`)
 _DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_FORMAT}
 _NEWER = "The history index was written by a newer Diffusion Studio; it is left as it is and another one is used."
 _REBUILT = "The history index was damaged and is rebuilt from the pictures; the old file is kept as {}."
+_RESTORED = (
+    "The history index was damaged and is restored from the copy {} and the pictures; the old file is kept as {}."
+)
 IN_MEMORY = "The history index cannot be written, so it lives in memory and is built from the pictures at each start."
 
 
 class _State(Enum):
     ABSENT = auto()
     GOOD = auto()
+    OLDER = auto()
     DAMAGED = auto()
     NEWER = auto()
     UNUSABLE = auto()  # locked, read-only, on a broken disk: not damaged as far as one can tell
@@ -35,16 +44,28 @@ def open_index(file: Path) -> tuple[Index, tuple[str, ...]]:
         notices.append(_NEWER)
         file = file.with_name(f"{file.stem}-v{SCHEMA}{file.suffix}")
         state = _look_at(file)
+    if state is _State.OLDER:
+        state = _migrated(file)
     if state in (_State.DAMAGED, _State.NEWER):
         kept = set_aside(file)
         if kept is None:
             return memory_index(), (*notices, IN_MEMORY)
-        notices.append(_REBUILT.format(kept.name))
-        state = _State.ABSENT
+        copy = _restore(file)
+        notices.append(_RESTORED.format(copy, kept.name) if copy else _REBUILT.format(kept.name))
+        state = _look_at(file)
     if state is not _State.UNUSABLE:
         with suppress(sqlite3.Error, OSError):
             return _on_disk(file, new=state is _State.ABSENT), tuple(notices)
     return memory_index(), (*notices, IN_MEMORY)
+
+
+def open_to_read(file: Path) -> Index | None:
+    """An index that another studio has open, only to look at; None when it cannot be used as it is."""
+    if _look_at(file, check=False) is not _State.GOOD:
+        return None
+    with suppress(sqlite3.Error, OSError):
+        return Index(file, read_only=True)
+    return None
 
 
 def set_aside(file: Path) -> Path | None:
@@ -67,13 +88,25 @@ def is_damage(error: sqlite3.Error) -> bool:
     return isinstance(code, int) and code & 0xFF in _DAMAGE
 
 
-def _look_at(file: Path) -> _State:
+def is_sound(file: Path) -> bool:
+    """Whether the whole file passes SQLite's checks: reads all of it. What cannot be read at the moment is not damage."""
+    return _look_at(file, check=True) is not _State.DAMAGED
+
+
+def memory_index() -> Index:
+    """An empty index that is gone when it is closed."""
+    index = Index(None)
+    index.create()
+    return index
+
+
+def _look_at(file: Path, check: bool | None = None) -> _State:
     try:
         if not os.path.lexists(file):
             return _State.ABSENT
         if not file.is_file() or file.stat().st_size == 0:  # SQLite calls a file of zero bytes a sound empty database
             return _State.DAMAGED
-        return _check(file)
+        return _check(file, file.stat().st_size <= CHECKED_AT_ONCE if check is None else check)
     except OSError:
         return _State.UNUSABLE
     except UnicodeDecodeError:  # Python's module decodes even the words of an error strictly
@@ -82,7 +115,7 @@ def _look_at(file: Path) -> _State:
         return _State.DAMAGED if is_damage(error) else _State.UNUSABLE
 
 
-def _check(file: Path) -> _State:
+def _check(file: Path, whole: bool) -> _State:
     uri = f"{file.absolute().as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS)) as connection:
         connection.text_factory = lenient_text
@@ -91,10 +124,43 @@ def _check(file: Path) -> _State:
             return _State.DAMAGED
         if version > SCHEMA:
             return _State.NEWER
-        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+        if whole and connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
             return _State.DAMAGED
-        connection.execute(ANY_ROW).fetchall()
-    return _State.GOOD
+        for probe in (PROBE_1,) if version < SCHEMA else PROBES:
+            connection.execute(probe).fetchall()
+        if version == SCHEMA and connection.execute("SELECT count(*) FROM state").fetchone()[0] != 2:
+            return _State.DAMAGED
+    return _State.GOOD if version == SCHEMA else _State.OLDER
+
+
+def _migrated(file: Path) -> _State:
+    """What became of an older index: when its rows cannot be brought over, it is built anew from the pictures."""
+    try:
+        migrate(file, 1)
+    except OSError:
+        return _State.UNUSABLE
+    except sqlite3.Error as error:
+        return _State.DAMAGED if is_damage(error) else _State.UNUSABLE
+    return _look_at(file)
+
+
+def _restore(file: Path) -> str:
+    """Put the newest sound snapshot in the place of a lost index: its name, or "" when there is none."""
+    for copy in snapshots.sound_ones(file):
+        draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.new")
+        try:
+            shutil.copyfile(copy, draft)
+            rename_new(draft, file)
+            if _look_at(file) is _State.OLDER:
+                migrate(file, 1)
+            if _look_at(file) is _State.GOOD:
+                return copy.name
+        except (OSError, sqlite3.Error):
+            pass
+        with suppress(OSError):
+            draft.unlink()
+        set_aside(file)
+    return ""
 
 
 def _on_disk(file: Path, new: bool) -> Index:
@@ -102,7 +168,7 @@ def _on_disk(file: Path, new: bool) -> Index:
         _create(file)
     index = Index(file)
     try:
-        index.count()
+        index.page(0, 1)
     except sqlite3.Error:
         index.close()
         raise
@@ -128,10 +194,3 @@ def _create(file: Path) -> None:
         for ending in ("", "-wal", "-shm"):
             with suppress(OSError):
                 os.unlink(f"{draft}{ending}")
-
-
-def memory_index() -> Index:
-    """An empty index that is gone when it is closed."""
-    index = Index(None)
-    index.create()
-    return index

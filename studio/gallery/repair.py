@@ -6,17 +6,19 @@ The folders are right and the index follows them; nothing that may be a picture 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from studio.core.paths import Folders
 from studio.gallery.durable import leftover_parts, move_new, read_regular
-from studio.gallery.index import Index, Place, Row
+from studio.gallery.index import Index, Place
 from studio.gallery.names import is_id
 from studio.gallery.png import FILE_MAX, is_whole
-from studio.gallery.rows import row_from_file
+from studio.gallery.rows import Entry, row_from_file
+
+PORTION = 500  # pictures added in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +85,47 @@ def sweep(folders: Folders) -> Swept:
     return Swept(recovered, unfinished)
 
 
-def match(index: Index, folders: Folders) -> Matched:
-    """Make the index say what the folders hold. May raise sqlite3.Error."""
+def match(index: Index, folders: Folders, on_change: Callable[[], None] = lambda: None) -> Matched:
+    """Make the index say what the folders hold. May raise sqlite3.Error.
+
+    Pictures that are not known are added in portions, newest first, so that a long rebuild can be watched:
+    `on_change` is called after each.
+    """
     here = set(_pngs(folders.pictures))
     thrown = set(_pngs(folders.trash)) - here
+    there = here | thrown
     places = index.places()
     known = {place.id: place for place in places if is_id(place.id)}
     garbled = [place._replace(missing=1) for place in places if place.id not in known and not place.missing]
     names = {place.file for place in known.values()}
-    rows: dict[str, Row] = {}
     followed: dict[str, Place] = {}
-    for file in sorted((here | thrown) - names):
-        row = row_from_file(folders, file, int(file in thrown))
-        if row is None:
-            continue
-        if row.id not in known:
-            rows.setdefault(row.id, row)
-        elif known[row.id].file not in here | thrown:  # moved by the artist inside the folder; otherwise it is a copy
-            followed[row.id] = known[row.id]._replace(file=file)
+    added: set[str] = set()
+    for portion in _portions(sorted(there - names, reverse=True)):
+        rows: dict[str, Entry] = {}
+        for file in portion:
+            entry = row_from_file(folders, file, int(file in thrown))
+            if entry is None:
+                continue
+            if entry.id not in known:
+                if entry.id not in added:
+                    rows[entry.id] = entry
+            elif known[entry.id].file not in there:  # moved inside the folder; otherwise it is a copy
+                followed[entry.id] = known[entry.id]._replace(file=file)
+        if rows:
+            index.insert(rows.values())
+            added |= rows.keys()
+            on_change()
     fresh = [_now(followed.get(place.id, place), here, thrown) for place in known.values()]
     changed = [place for place in fresh if place != known[place.id]]
-    index.insert(rows.values())
-    index.move(changed + garbled)
+    if changed or garbled:
+        index.move(changed + garbled)
+        on_change()
     gone = sum(1 for place in changed if place.missing and not place.trashed and not known[place.id].missing)
-    return Matched(len(rows), gone)
+    return Matched(len(added), gone)
+
+
+def _portions(files: list[str]) -> Iterator[list[str]]:
+    return (files[start : start + PORTION] for start in range(0, len(files), PORTION))
 
 
 def _now(place: Place, here: set[str], thrown: set[str]) -> Place:
@@ -117,18 +136,19 @@ def _now(place: Place, here: set[str], thrown: set[str]) -> Place:
     return place._replace(missing=1)
 
 
-def _pngs(folder: Path) -> Iterator[str]:
+def _pngs(folder: Path, inside: str = "") -> Iterator[str]:
     """Regular .png files below a folder as relative names with "/"; links are not followed."""
-    for root, _, names in os.walk(folder):
-        for name in names:
-            file = Path(root, name)
-            relative = file.relative_to(folder).as_posix()
-            if (
-                name.lower().endswith(".png")
-                and os.path.isfile(file)
-                and not os.path.islink(file)
-                and relative.isprintable()
-            ):
+    try:
+        with os.scandir(folder) as entries:
+            found = list(entries)
+    except OSError:
+        return
+    for entry in found:
+        relative = f"{inside}{entry.name}"
+        with suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                yield from _pngs(Path(entry.path), f"{relative}/")
+            elif relative[-4:].lower() == ".png" and entry.is_file(follow_symlinks=False) and relative.isprintable():
                 yield relative
 
 

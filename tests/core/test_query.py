@@ -40,6 +40,7 @@ def understood(text: str) -> tuple[tuple[Condition, ...], BadQuery | None]:
         ('"red hou', [Word("red hou", True)]),
         ("红色房子 ", [Word("红色房子")]),
         ("(red:1.3) !!! , ", [Word("(red:1.3)")]),
+        ("(blue sea:1.3), ", [Word("(blue"), Word("sea:1.3),")]),
         ("seed:42", [Span("seed", 42, 42)]),
         ("steps:>20", [Span("steps", 21, math.inf)]),
         ("steps:<20", [Span("steps", -math.inf, 19)]),
