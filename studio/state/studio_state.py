@@ -11,8 +11,10 @@ from PySide6.QtGui import QImage
 from studio.core.advice import Advice
 from studio.core.recipe import ImageRef
 from studio.core.settings import Settings
+from studio.state.compare import Comparison
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_model import DraftModel
+from studio.state.export import Exporter
 from studio.state.full_image import FullImage
 from studio.state.gallery_model import GalleryModel
 from studio.state.intake import InputIntake
@@ -20,6 +22,7 @@ from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.state.messages import Messages
 from studio.state.own_files import OwnFiles
+from studio.state.plot import Plots
 from studio.state.plugins_model import PluginsModel
 from studio.state.ranking import Ranking
 from studio.state.thumbnails import Thumbnails
@@ -48,6 +51,9 @@ class StudioState:
     plugins: PluginsModel
     own_files: OwnFiles
     ranking: Ranking
+    plots: Plots
+    exporter: Exporter
+    comparison: Comparison
     models: tuple[str, ...] = ("mini",)  # names of base models
     advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for
     models_folder: Path | None = None  # where the artist may put more
