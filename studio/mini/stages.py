@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from diffusers import AutoencoderKL, ControlNetModel, DDIMScheduler, T2IAdapter, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    ControlNetModel,
+    DDIMScheduler,
+    T2IAdapter,
+    UNet2DConditionModel,
+)
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -51,6 +58,7 @@ LOADERS: dict[str, Callable[[Path], nn.Module]] = {
     "unet": UNet2DConditionModel.from_pretrained,
     "controlnet": ControlNetModel.from_pretrained,
     "t2i_adapter": T2IAdapter.from_pretrained,
+    "tiny_vae": AutoencoderTiny.from_pretrained,
 }
 
 

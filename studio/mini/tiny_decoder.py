@@ -148,7 +148,8 @@ def train_tiny_decoder(shop: Workshop, budget: Budget) -> None:
     codes = torch.from_numpy(store.latents[rows].astype(np.float32))
     with torch.no_grad():
         pictures = torch.cat([vae.decode(code.to(shop.compute.device)).sample.cpu() for code in torch.split(codes, 4)])
-    start_from_mean_colours(tiny, codes, pictures)
+    if not shop.go_on("tiny_vae", tiny):
+        start_from_mean_colours(tiny, codes, pictures)
     stage = TinyDecoderStage(tiny, vae, store, shop.compute, batch=max(shop.batch // 4, 2))
     Trainer(stage, shop.state, budget, Rates(rate=2e-3, flat=0.5, ema=0.995, weight_decay=1e-4), shop.seed).run()
     freeze([tiny])
