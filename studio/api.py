@@ -36,6 +36,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+def _nobody_asks(_file: Path) -> None:
+    """Outside of a picture nothing is written down."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """What the artist asked of one part. Read-only.
@@ -44,7 +48,9 @@ class Use:
     `images`: declared pictures that were given, and for a control layer "map", the control map at the picture's size;
     `files`: declared files that were given. `weight`, `start`, `end`: of a control layer (0 ... 4; fractions of the
     steps), or the declared parameters of the same names, or 1, 0, 1. `folder`: where the plugin lies (never write
-    there); `data`: a folder of its own that it may write to, and that is its to create.
+    there); `data`: a folder of its own that it may write to, and that is its to create. `reads(file)` is to be called,
+    for every picture anew, with each weight file that it found by itself outside of `folder`: its digest goes into the
+    recipe, and the artist is told when a picture is made again with another one.
     """
 
     plugin: str
@@ -57,6 +63,7 @@ class Use:
     weight: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    reads: Callable[[Path], None] = field(default=_nobody_asks, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +98,7 @@ class StepContext:
     timestep: Tensor  # scalar, 0 ... 999 for most models
     model_input: Tensor  # (branches, channels, height / f, width / f), scaled as the UNet wants it
     text: Tensor  # (branches, tokens, features): unconditional first
+    added: Mapping[str, Tensor] | None = None  # SDXL: "text_embeds" (branches, features), "time_ids" (branches, 5 or 6)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,18 +24,27 @@ class ClipScorer:
     """Cosine of a picture's and a text's vector (Radford et al. 2021, section 3.1.2). Keeps the last CLIP it used."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Path, Compare] | None = None
+        self._kept: tuple[tuple[Path, int, int], Compare] | None = None
 
     def __call__(self, picture: Image.Image, recipe: Recipe, use: Use) -> float:
         """-1 ... 1. Raises `BadRecipe` without a text, `ModelMissing` without a CLIP for this model's pictures."""
         text = str(use.values.get("text", "")).strip() or recipe.prompt.strip()
         if not text:
             raise BadRecipe("There is no prompt to compare the picture with.", "Write one, or give the scorer a text.")
-        folder, mini = _clip_of(recipe.model.name, use)
-        if self._kept is None or self._kept[0] != folder:
-            self._kept = (folder, mini_clip(folder) if mini else own_clip(folder))
+        compare = self._compare(*_clip_of(recipe.model.name, use), use)
         with torch.no_grad():
-            return self._kept[1](picture, text)
+            return compare(picture, text)
+
+    def _compare(self, folder: Path, mini: bool, use: Use) -> Compare:
+        load = mini_clip if mini else own_clip
+        file = folder / "clip" / "model.safetensors" if mini else folder / "model.safetensors"
+        if not file.is_file():
+            return load(folder)  # says what is missing
+        key = (file, (status := file.stat()).st_size, status.st_mtime_ns)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, load(folder))
+        use.reads(file)
+        return self._kept[1]
 
 
 def _clip_of(model: str, use: Use) -> tuple[Path, bool]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from studio.api import BadRecipe, Denoiser, Guess, Use, acts_at
 
-from .likeness import Likeness, clip_folder, load
+from .likeness import Likeness, clip_folder, load, weights_of
 from .steering import Colours, climb, pull, to_tensor
 
 REACH = 0.15
@@ -30,7 +30,7 @@ class ClipGuide:
     """
 
     def __init__(self) -> None:
-        self._kept: tuple[Path, device, Likeness] | None = None
+        self._kept: tuple[tuple[Path, int, int, device], Likeness] | None = None
 
     def prepare(self, denoiser: Denoiser, use: Use) -> Callable[[Guess], Tensor | None]:
         """Raises `BadRecipe` without text and picture, `ModelMissing` without a CLIP for this model."""
@@ -51,9 +51,14 @@ class ClipGuide:
     def _likeness(self, denoiser: Denoiser, use: Use) -> Likeness:
         """The CLIP for this model; the last one is kept, as a large one takes seconds to load."""
         folder = clip_folder(denoiser, use)
-        if self._kept is None or self._kept[:2] != (folder, denoiser.device):
-            self._kept = (folder, denoiser.device, load(folder, denoiser))
-        return self._kept[2]
+        file = weights_of(folder, denoiser)
+        if not file.is_file():
+            return load(folder, denoiser)  # says what is missing
+        key = (file, (status := file.stat()).st_size, status.st_mtime_ns, denoiser.device)
+        if self._kept is None or self._kept[0] != key:
+            self._kept = (key, load(folder, denoiser))
+        use.reads(file)
+        return self._kept[1]
 
 
 def _guide(use: Use, likeness: Likeness, colours: Colours, goals: Goals) -> Callable[[Guess], Tensor | None]:

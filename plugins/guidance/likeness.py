@@ -42,6 +42,11 @@ def clip_folder(denoiser: Denoiser, use: Use) -> Path:
     return denoiser.model_folder if denoiser.family == "mini" else use.data / "clip"
 
 
+def weights_of(folder: Path, denoiser: Denoiser) -> Path:
+    """The file in such a folder that decides what the CLIP sees."""
+    return folder / "clip" / "model.safetensors" if denoiser.family == "mini" else folder / "model.safetensors"
+
+
 def load(folder: Path, denoiser: Denoiser) -> Likeness:
     """The CLIP in the folder that `clip_folder` named. Raises `ModelMissing`."""
     return (load_mini if denoiser.family == "mini" else load_own)(folder, denoiser.device)

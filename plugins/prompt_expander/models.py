@@ -66,6 +66,8 @@ class Shelf:
             self._model = None  # two large models need not fit side by side
             self._model = load(folder)
             self._stamp = stamp
+        for file in sorted(folder.glob("*.safetensors")):
+            use.reads(file)
         return self._model
 
 

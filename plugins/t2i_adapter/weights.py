@@ -46,6 +46,7 @@ class Weights:
         """The network for maps of this kind, ready for this model. Raises `ModelMissing` before anything is loaded."""
         found = inspect(find(kind, denoiser, use))
         check_fit(found, denoiser)
+        use.reads(found.file)
         status = found.file.stat()
         key = (found.file, status.st_size, status.st_mtime_ns, denoiser.dtype, denoiser.device)
         if key not in self._kept:

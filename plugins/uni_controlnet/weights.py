@@ -72,6 +72,7 @@ class Weights:
                 f"It knows {', '.join(f'uni-{known}' for known in design.conditions)}.",
             )
         _check_base(found, local_text_width(found), denoiser)
+        use.reads(found.file)
         kept: LocalAdapter = self._keep("local", found, denoiser, lambda: load_local(found, design, denoiser))
         return kept
 
@@ -79,11 +80,16 @@ class Weights:
         """The global adapter. Raises `ModelMissing` before anything is loaded."""
         found = find(_GLOBAL_SIGN, layout.GLOBAL, denoiser, use)
         _check_base(found, found.shapes.get("norm1.weight", (0,))[0], denoiser)
+        for file in (found.file, *_eye_files(found, denoiser)):
+            use.reads(file)
         kept: Global = self._keep("global", found, denoiser, lambda: load_global(found, denoiser))
         return kept
 
     def _keep(self, what: str, found: Found, denoiser: Denoiser, load: Callable[[], Any]) -> Any:
-        key = (*found.key, denoiser.model_folder, denoiser.dtype, denoiser.device)
+        eyes = (
+            tuple((file, file.stat().st_mtime_ns) for file in _eye_files(found, denoiser)) if what == "global" else ()
+        )
+        key = (*found.key, eyes, denoiser.model_folder, denoiser.dtype, denoiser.device)
         if what not in self._kept or self._kept[what][0] != key:
             self._kept.pop(what, None)  # before loading: two may not fit
             self._kept[what] = (key, load())
@@ -172,13 +178,23 @@ def _own_eye(found: Found, width: int, denoiser: Denoiser) -> Embed | None:
     return lambda picture: encoder(thumbnail(picture).to(device=denoiser.device, dtype=denoiser.dtype))
 
 
-def _clip(found: Found, width: int, denoiser: Denoiser) -> Embed:
+def _eye_folder(found: Found, denoiser: Denoiser) -> Path | None:
     folders = (found.file.parent / "image_encoder", denoiser.model_folder / "image_encoder")
-    folder = next((folder for folder in folders if (folder / "config.json").is_file()), None)
+    return next((folder for folder in folders if (folder / "config.json").is_file()), None)
+
+
+def _eye_files(found: Found, denoiser: Denoiser) -> list[Path]:
+    """The weights of the eye where it is a CLIP; none for an adapter that has its own."""
+    folder = None if any(name.startswith(_EYE) for name in found.shapes) else _eye_folder(found, denoiser)
+    return sorted(folder.glob("*.safetensors")) if folder is not None else []
+
+
+def _clip(found: Found, width: int, denoiser: Denoiser) -> Embed:
+    folder = _eye_folder(found, denoiser)
     if folder is None:
         raise ModelMissing(
             "Uni-ControlNet's global adapter needs CLIP's eye (ViT-L/14), which is not there.",
-            f"Put it in transformers' layout into {folders[0]}.",
+            f"Put it in transformers' layout into {found.file.parent / 'image_encoder'}.",
         )
     config = json.loads((folder / "config.json").read_text("utf-8"))
     if config.get("projection_dim", width) != width:

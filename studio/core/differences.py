@@ -121,8 +121,9 @@ def _controls(before: tuple[ControlUse, ...], after: tuple[ControlUse, ...]) -> 
         if was is None or now is None:
             found.append(_came_or_went(field, name, _control_words(was), _control_words(now)))
             continue
+        found += _files(field, name, was.found, now.found)
         for part in fields(ControlUse):
-            if part.name not in _NAMES_A_LAYER:
+            if part.name not in (*_NAMES_A_LAYER, "found"):
                 title = f"{name}: {_title(part.name).lower()}"
                 found += _one(
                     f"{field}.{part.name}", title, getattr(was, part.name), getattr(now, part.name), part.name
@@ -140,11 +141,20 @@ def _plugins(before: tuple[PluginUse, ...], after: tuple[PluginUse, ...]) -> lis
             found.append(_came_or_went(field, name, _plugin_words(was), _plugin_words(now)))
             continue
         found += _one(f"{field}.plugin", f"{name}: version", was.plugin, now.plugin)
+        found += _files(field, name, was.found, now.found)
         asked_before, asked_after = _asked(was), _asked(now)
         for key in sorted(asked_before.keys() | asked_after.keys()):
             title = f"{name}: {_title(key).lower()}"
             found += _one(f"{field}.{key}", title, asked_before.get(key), asked_after.get(key))
     return found + _moved("plugins", "Order of the plugin layers", pairs, after, _plugin_name)
+
+
+def _files(field: str, name: str, before: tuple[FileRef, ...], after: tuple[FileRef, ...]) -> list[Difference]:
+    """Of the files that a plugin found; what was not made yet has none, which says nothing."""
+    if not before or not after or set(before) == set(after):
+        return []
+    was, now = (", ".join(f"{file.name} ({_within(file)})" for file in files) for files in (before, after))
+    return [Difference(field=f"{field}.found", title=f"{name}: weight files", before=was, after=now)]
 
 
 def _came_or_went(field: str, name: str, before: str, after: str) -> Difference:

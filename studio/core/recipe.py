@@ -19,6 +19,7 @@ PROMPT_MAX = 20_000
 CONTROLS_MAX = 8
 CLIP_SKIP_MAX = 11
 PLUGINS_MAX = 32
+FOUND_MAX = 64  # files that one layer found by itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +77,8 @@ class PluginUse:
     """One part of a plugin at work on a picture, and all that was asked of it. Order in the recipe is order of work.
 
     `type` is a `PartType`'s value, `part` the name of the part within the plugin; `values`, `images` and `files` are
-    sorted by parameter name, each name at most once.
+    sorted by parameter name, each name at most once. `found`: the files that it found by itself, in its data folder or
+    beside the model; filled in when the picture is made.
     """
 
     plugin: PluginRef
@@ -85,6 +87,7 @@ class PluginUse:
     values: tuple[tuple[str, Value], ...] = ()
     images: tuple[tuple[str, ImageRef], ...] = ()
     files: tuple[tuple[str, FileRef], ...] = ()
+    found: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +96,7 @@ class ControlUse:
 
     `weight` scales the ControlNet's residuals (0 ... 4, 1 is as trained); `start` and `end` are fractions of the
     steps (0 <= start <= end <= 1). `low` and `high` are the Canny thresholds (0 ... 255), unused by other kinds.
-    A kind that is not a `ControlKind` comes from a plugin ("t2i-sketch"), which is then named.
+    A kind that is not a `ControlKind` comes from a plugin ("t2i-sketch"), which is then named; `found` as in PluginUse.
     """
 
     kind: ControlKind | str
@@ -106,6 +109,7 @@ class ControlUse:
     low: int = 100
     high: int = 200
     plugin: PluginRef | None = None
+    found: tuple[FileRef, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +249,7 @@ def _check_control(use: ControlUse) -> None:
             f"A control layer starts at {use.start:g} but ends at {use.end:g}.", "Let it end after it starts."
         )
     _check_digest("A control layer names its picture", use.image.digest)
+    _check_found(f"The control layer {use.kind}", use.found)
     if isinstance(use.kind, ControlKind):
         return
     if not isinstance(use.kind, str) or not _KIND.fullmatch(use.kind):
@@ -280,12 +285,22 @@ def _check_plugin_use(use: PluginUse) -> None:
             raise BadRecipe(
                 f"The parameter {name} of {what} is {value!r:.60}, which is neither text, number nor yes or no."
             )
+    _check_found(f"The plugin layer {what}", use.found)
     for name, image in use.images:
         _check_digest(f"The parameter {name} of {what} names a picture", image.digest)
     for name, file in use.files:
         _check_digest(f"The parameter {name} of {what} names a file", file.sha256)
         if not file.name or len(file.name) > 255 or "/" in file.name or "\\" in file.name:
             raise BadRecipe(f"The parameter {name} of {what} names a file by {file.name!r}.")
+
+
+def _check_found(what: str, found: tuple[FileRef, ...]) -> None:
+    if len(found) > FOUND_MAX or len(set(found)) < len(found):
+        raise BadRecipe(f"{what} names too many files, or one twice.")
+    for file in found:
+        _check_digest(f"{what} names a file", file.sha256)
+        if not isinstance(file.name, str) or not file.name.isprintable() or not 0 < len(file.name) <= 255:
+            raise BadRecipe(f"{what} names a file by {file.name!r:.80}.")
 
 
 def _check_plugin(plugin: PluginRef) -> None:

@@ -137,7 +137,12 @@ def _control_json(use: ControlUse) -> Json:
         "low": use.low,
         "high": use.high,
         **plugin,
+        **_found_json(use.found),
     }
+
+
+def _found_json(found: tuple[FileRef, ...]) -> Json:
+    return {"found": [{"name": file.name, "sha256": file.sha256} for file in found]} if found else {}
 
 
 def _plugin_json(plugin: PluginRef) -> Json:
@@ -152,6 +157,7 @@ def _plugin_use_json(use: PluginUse) -> Json:
         "values": {name: _clean(value) if isinstance(value, str) else value for name, value in use.values},
         "images": {name: image.digest for name, image in use.images},
         "files": {name: {"name": file.name, "sha256": file.sha256} for name, file in use.files},
+        **_found_json(use.found),
     }
 
 
@@ -202,6 +208,7 @@ def _control(item: object) -> ControlUse:
             fields["plugin"] = _plugin(fields["plugin"])
         fields["resize"] = ResizeMode(_text(fields.get("resize", "crop")))
         fields["image"] = ImageRef(digest=_text(fields.get("image")))
+        fields["found"] = tuple(_file(file) for file in _list(fields.get("found", [])))
         for name in ("weight", "start", "end"):
             fields[name] = _number(fields[name]) if name in fields else fields.get(name, {"start": 0.0}.get(name, 1.0))
         if not isinstance(fields.get("invert", False), bool):
@@ -220,18 +227,21 @@ def _plugin(item: object) -> PluginRef:
 
 def _plugin_use(item: object) -> PluginUse:
     fields = _dict(item)
-    files = {name: _dict(file) for name, file in _dict(fields.get("files", {})).items()}
+    files = _dict(fields.get("files", {}))
     return PluginUse(
         plugin=_plugin(fields.get("plugin")),
         type=_text(fields.get("type")),
         part=_text(fields.get("part")),
         values=tuple(sorted(_dict(fields.get("values", {})).items())),
         images=tuple((name, ImageRef(digest=_text(d))) for name, d in sorted(_dict(fields.get("images", {})).items())),
-        files=tuple(
-            (name, FileRef(name=_text(file.get("name")), sha256=_text(file.get("sha256"))))
-            for name, file in sorted(files.items())
-        ),
+        files=tuple((name, _file(file)) for name, file in sorted(files.items())),
+        found=tuple(_file(file) for file in _list(fields.get("found", []))),
     )
+
+
+def _file(item: object) -> FileRef:
+    fields = _dict(item)
+    return FileRef(name=_text(fields.get("name")), sha256=_text(fields.get("sha256")))
 
 
 def _build(

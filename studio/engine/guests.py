@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from PIL import Image
 
 from studio.api import Use
 from studio.core.choices import ControlKind
-from studio.core.errors import OutOfMemory, PluginProblem, StudioError
+from studio.core.errors import ModelMissing, OutOfMemory, PluginProblem, StudioError
 from studio.core.events import Suggest
 from studio.core.pixels import Pixels
 from studio.core.plugins import Part, PartType
 from studio.core.recipe import ControlUse, PluginRef, PluginUse, Recipe, Size
 from studio.engine.answers import capital, checked_map, checked_pixels, checked_score, checked_texts
 from studio.engine.control_maps import image_of, plugin_map
+from studio.engine.found_files import FoundFiles, recalled
 from studio.engine.protocol import PluginHost, ReadImage
 
 OnFault = Literal["fail", "go_on"]  # what becomes of a picture when a plugin fails: the artist's choice
@@ -52,7 +54,7 @@ class Guest:
 
 
 class Guests:
-    """The plugins of one recipe. State: `recipe` as it is really made, `notes` for the artist, who failed last.
+    """The plugins of one recipe. State: `recipe` as it is really made, `notes` and `files` for the artist, who failed last.
 
     `as_lack` turns an error into `OutOfMemory` if it is one: that is no fault of a plugin.
     """
@@ -73,7 +75,8 @@ class Guests:
             controls=tuple(replace(use) for use in recipe.controls),
             plugins=tuple(replace(use) for use in recipe.plugins),
         )
-        self.notes: list[str] = []
+        self.files = FoundFiles(self._digest)
+        self._notes: list[str] = []
         self.faults = 0
         self._guests: list[Guest] = []
         self._sampler: Guest | None = None
@@ -129,14 +132,24 @@ class Guests:
         self.faults += 1
         return True
 
-    def changed_recipe(self) -> Recipe | None:
-        """The recipe as it is really made; None if that is exactly as asked."""
-        return self.recipe if self.recipe != self.asked_for else None
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the artist about this picture, those on files that are not what they were among them."""
+        return list(dict.fromkeys((*self._notes, *self.files.differences(self.recipe))))
+
+    def made_recipe(self) -> Recipe:
+        """The recipe as it is really made, with the files that plugins found by themselves."""
+        return self.files.with_found(self.recipe)
+
+    def changed_recipe(self, made: Recipe | None = None) -> Recipe | None:
+        """The same, or `made` where an equal recipe was made before; None if that is exactly as asked."""
+        made = made or self.made_recipe()
+        return made if made != self.asked_for else None
 
     def note_once(self, sentence: str) -> None:
         """Keep a sentence for the artist beside the picture."""
-        if sentence not in self.notes:
-            self.notes.append(sentence)
+        if sentence not in self._notes:
+            self._notes.append(sentence)
 
     def write_prompt(self, tell: Tell) -> None:
         """Let the prompt tools make the prompt of what was typed, one after the other; not if they did so before."""
@@ -170,7 +183,8 @@ class Guests:
         if own:
             picture = self._preprocessed(asked, asked.plugin, own, picture)
         with self._blaming(asked):
-            return self._needed(guest.plugin).use(asked, self._read_image, map=picture)
+            use = self._needed(guest.plugin).use(asked, self._read_image, map=picture)
+        return self.files.noting(asked, use)
 
     def retouch(self, pixels: Pixels, tell: Tell) -> Pixels:
         """The finished picture after all picture tools, in their order."""
@@ -241,8 +255,11 @@ class Guests:
                 type, part = _known(declared.type, _CONTROLS, asked), declared.part
                 return Guest(type, plugin.id, part, host.part(type, plugin, part), asked, None, declared)
             type = _known(asked.type, _LAYERS, asked)
-            use = host.use(asked, self._read_image)
+            use = self.files.noting(asked, host.use(asked, self._read_image))
             return Guest(type, plugin.id, asked.part, host.part(type, plugin, asked.part), asked, use)
+
+    def _digest(self, file: Path) -> str:
+        return self._needed("").digest(file)
 
     def _needed(self, plugin: str) -> PluginHost:
         if self._host is None:
@@ -259,13 +276,17 @@ class Guests:
         except OutOfMemory:
             raise
         except StudioError as error:
-            self._culprit = (error, asked)
-            raise
+            told = recalled(error, asked) if isinstance(error, ModelMissing) else error
+            self._culprit = (told, asked)
+            if told is error:
+                raise
+            raise told from None
 
     def _preprocessed(self, asked: ControlUse, plugin: PluginRef, part: str, picture: Image.Image) -> Image.Image:
         host, type = self._needed(plugin.id), PartType.PREPROCESSOR
         with self._blaming(asked):
             use = host.use(PluginUse(plugin=plugin, type=type.value, part=part), self._read_image)
+            use = self.files.noting(asked, use)
             guest = Guest(type, plugin.id, part, host.part(type, plugin, part), asked, use)
         with self.calling(guest, "preprocessor"):
             answer = guest.does(picture.copy(), use)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from studio.api import Use
@@ -64,6 +65,10 @@ class PluginHost(Protocol):
 
         `images` are added to its pictures ("map"). Raises `StudioError`.
         """
+        ...
+
+    def digest(self, file: Path) -> str:
+        """SHA-256 in hex of a file that a plugin reads, computed once. Raises `PluginProblem` if it cannot be read."""
         ...
 
     def fence(self, plugin: str, hook: str) -> AbstractContextManager[None]:

@@ -129,6 +129,13 @@ class Host:
 
         return Fence(begin, end, lambda error: self._shelf.fault(plugin, hook, error))
 
+    def digest(self, file: Path) -> str:
+        """SHA-256 in hex of a file that a plugin reads. Raises `PluginProblem` if it cannot be read."""
+        try:
+            return self._files.digest(file)
+        except OSError as error:
+            raise PluginProblem(f"The file “{file.name}” cannot be read.", "Put it there again.", str(error)) from None
+
     def give_up(self) -> tuple[tuple[str, str], ...]:
         """Do not wait any longer for calls that are late: (plugin, hook) of each. Any thread. See `studio.plugins.watch`."""
         return self._watch.give_up()

@@ -83,6 +83,9 @@ class PluginRoom:
     ) -> Use:  # Any: Pillow images
         return self._open()[1].use(use, read_image, **images)
 
+    def digest(self, file: Path) -> str:
+        return self._open()[1].digest(file)
+
     def fence(self, plugin: str, hook: str) -> AbstractContextManager[None]:
         return self._open()[1].fence(plugin, hook)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ class ToyHost:
     faults: list[tuple[str, str]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     version: str = "1.0.0"
+    folder: Path = Path("toy")
+    data: Path = Path("toy/data")
 
     def add(self, type: PartType, name: str, does: Any, control: str = "", preprocess: str = "") -> PluginUse:
         self.parts[type, name] = does
@@ -45,11 +48,14 @@ class ToyHost:
 
     def use(self, use: PluginUse | ControlUse, read_image: ReadImage, **images: Any) -> Use:
         assert use.plugin is not None
-        where = {"plugin": use.plugin.id, "folder": Path("toy"), "data": Path("toy/data"), "images": images}
+        where = {"plugin": use.plugin.id, "folder": self.folder, "data": self.data, "images": images}
         if isinstance(use, ControlUse):
             return Use(part=str(use.kind), weight=use.weight, start=use.start, end=use.end, **where)
         values = dict(use.values)
         return Use(part=use.part, values=values, weight=float(values.get("weight", 1.0)), **where)
+
+    def digest(self, file: Path) -> str:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
 
     @contextmanager
     def fence(self, plugin: str, hook: str) -> Iterator[None]:

@@ -247,9 +247,9 @@ class ControlCard(QFrame):
         invert = self._line_invert if self._reads_lines(kind) else was.invert and not self._reads_lines(was.kind)
         guest = next((info for name, _, info in self._guests if name == kind), None)
         if guest is not None:
-            self._wish(words, kind=kind, plugin=reference(guest), invert=invert)
+            self._wish(words, kind=kind, plugin=reference(guest), found=(), invert=invert)
         elif kind in list(ControlKind):
-            self._wish(words, kind=ControlKind(kind), plugin=None, invert=invert)
+            self._wish(words, kind=ControlKind(kind), plugin=None, found=(), invert=invert)
 
     def _reads_lines(self, kind: str) -> bool:
         """Whether this kind takes a drawing. What was inverted as one is no negative for a kind that takes a picture."""

@@ -107,6 +107,8 @@ class PluginCard(QFrame):
                 use = replace(use, images=_with(use.images, name, value))
         else:
             use = replace(use, values=_with(use.values, name, value))
+        if not isinstance(value, int | float):  # another word or file may mean other weights; a number does not
+            use = replace(use, found=())
         self.edited.emit(replace(self._layer, use=use), words)
 
     # Building
