@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from studio.core.installed import Installed, match_installed
 from studio.core.recipe import (
     GUIDANCE_MAX,
     PROMPT_MAX,
@@ -33,6 +34,11 @@ _FIELDS = {  # of a recipe, and what it is called in a note
     "size": "Size",
     "model": "Model",
 }
+_FIELD_OF = {name: field for field, name in _FIELDS.items()} | {
+    "Prompt": "prompt",
+    "Negative prompt": "negative_prompt",
+}
+_HASH_MAX, _LORAS_MAX = 80, 50
 
 MatchModel = Callable[[str, str], str | None]  # name and hash (each may be "") to the name of a model that is here
 
@@ -44,6 +50,10 @@ class Reading:
     `source` is the program, `recipe` None when nothing could be used, `raw` the text as it stood in the file,
     `not_understood` one line for each thing that the recipe does not hold or holds differently, `found` the names of
     the recipe's fields that the file gave; the others have the studio's defaults.
+
+    `remarks` are those lines of `not_understood` that are about a field, with its name; `defaults` those that only say
+    which default stands in for what is not there. `model_hash` is the model's as it stood there, `loras` the names and
+    weights of LoRAs.
     """
 
     source: str
@@ -51,6 +61,17 @@ class Reading:
     raw: str = ""
     not_understood: tuple[str, ...] = ()
     found: tuple[str, ...] = ()
+    remarks: tuple[tuple[str, str], ...] = ()
+    defaults: tuple[str, ...] = ()
+    model_hash: str = ""
+    loras: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The lines that are about nothing the studio has."""
+        told = {line for _, line in self.remarks} | set(self.defaults)
+        told |= {lora_line(name, weight) for name, weight in self.loras}
+        return tuple(line for line in self.not_understood if line not in told)
 
 
 class Settings:
@@ -66,10 +87,16 @@ class Settings:
         self._pixels, self._match = pixels, match
         self._fields: dict[str, Any] = {}  # Any: arguments of Recipe, checked where they are set
         self._notes: dict[str, None] = {}
+        self._remarks: dict[str, str] = {}  # a line to the field it is about
+        self._defaults: list[str] = []
+        self._loras: list[tuple[str, str]] = []
+        self._model_hash = ""
 
     def note(self, key: str, value: object = "") -> None:
         """One line of what is not in the recipe; the same line only once."""
-        line = shown_value(key, 80) + (f": {shown_value(value)}" if value not in ("", None) else "")
+        line = _line(key, value)
+        if isinstance(key, str) and key in _FIELD_OF:
+            self._remarks[line] = _FIELD_OF[key]
         if len(self._notes) < NOTES_MAX:
             self._notes[line] = None
         elif len(self._notes) == NOTES_MAX:
@@ -134,15 +161,21 @@ class Settings:
         """A model by its file or name and its hash: one that is here, else the name is kept and noted as missing."""
         named, inside = _with_hash(text_of(name))
         title, mark = model_title(named), text_of(digest).strip() or inside
+        self._model_hash = mark[:_HASH_MAX]
         here = self._match(title, mark) if self._match is not None else None
         if here is None and self._match is not None:
-            self.note("missing: model " + " ".join(filter(None, (title, f"[{mark}]" if mark else ""))))
+            missing = "missing: model " + " ".join(filter(None, (title, f"[{mark}]" if mark else "")))
+            self.note(missing)
+            self._remarks[_line(missing)] = "model"
         if here or title:
             self._fields["model"] = ModelRef(name=here or title)
 
     def lora(self, name: object, weights: object = "") -> None:
         """A LoRA by name: its file is not in the picture, so it can only be named."""
-        self.note("missing: LoRA " + model_title(text_of(name)), weights)
+        title = model_title(text_of(name))
+        self.note(f"missing: LoRA {title}", weights)
+        if len(self._loras) < _LORAS_MAX:
+            self._loras.append((title, shown_value(weights) if weights not in ("", None) else ""))
 
     def has(self, field: str) -> bool:
         return field in self._fields
@@ -161,13 +194,20 @@ class Settings:
             raw=self.raw,
             not_understood=tuple(self._notes),
             found=tuple(field for field in self._fields if recipe is not None),
+            remarks=tuple((field, line) for line, field in self._remarks.items() if line in self._notes),
+            defaults=tuple(self._defaults),
+            model_hash=self._model_hash,
+            loras=tuple(dict.fromkeys(self._loras)),
         )
 
     def _note_defaults(self, recipe: Recipe) -> None:
         for field, name in _FIELDS.items():
             if field not in self._fields:
                 value = recipe.model.name if field == "model" else getattr(recipe, field)
+                line = _line(name, f"not in the picture; {value} is used")
                 self.note(name, f"not in the picture; {value} is used")
+                self._defaults.append(line)
+                self._remarks.pop(line, None)
 
     def _text(self, field: str, name: str, value: object) -> None:
         if not isinstance(value, str):
@@ -189,10 +229,25 @@ class Settings:
             self.note(name, value)
 
 
+def lora_line(name: str, weight: str) -> str:
+    """The line of `not_understood` that names a LoRA."""
+    return _line(f"missing: LoRA {name}", weight)
+
+
+def match_models(installed: Iterable[Installed]) -> MatchModel:
+    """A `MatchModel` over the models that are here: by hash, then by name."""
+    here = tuple(installed)
+
+    def match(name: str, mark: str) -> str | None:
+        found = match_installed(name, (mark,), here)
+        return None if found is None else found.found.name
+
+    return match
+
+
 def match_by_name(names: Iterable[str]) -> MatchModel:
-    """A `MatchModel` over the models that are here, by their names alone: their folders carry no hash of one file."""
-    folded = {_folded(name): name for name in names}
-    return lambda name, _: folded.get(_folded(name))
+    """A `MatchModel` over names alone."""
+    return match_models(Installed(name=name) for name in names)
 
 
 def model_title(name: str) -> str:
@@ -210,8 +265,8 @@ def _with_hash(name: str) -> tuple[str, str]:
     return (found[1], found[2]) if found else (name, "")
 
 
-def _folded(name: str) -> str:
-    return "".join(c for c in name.lower() if c.isalnum())
+def _line(key: object, value: object = "") -> str:
+    return shown_value(key, 80) + (f": {shown_value(value)}" if value not in ("", None) else "")
 
 
 def _side(side: int) -> int:
