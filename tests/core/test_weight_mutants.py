@@ -77,8 +77,7 @@ def test_two_thousand_mutants(tmp_path: Path) -> None:
             with safe_open(file, framework="numpy"):  # what we let through, the library lets through
                 read += 1
         except ModelMissing as error:
-            refused += 1
-            assert error.headline.startswith("“model.safetensors” ") and error.hint
+            refused += error.headline.startswith("“model.safetensors” ") and bool(error.hint)
     assert read + refused == 2000 and refused > 1500
 
 

@@ -160,9 +160,19 @@ CONTROL_LORA = {
 IP = {"ip_adapter.1.to_k_ip.weight": (320, 768), "ip_adapter.1.to_v_ip.weight": (320, 768)}
 IP_XL = {"ip_adapter.1.to_k_ip.weight": (640, 2048)}
 RRDB = {"conv_first.weight": (64, 3, 3, 3), "body.0.rdb1.conv1.weight": (32, 64, 3, 3)}
+T2I = {"body.0.block1.weight": (320, 320, 3, 3)}
+T2I_D = {"adapter.conv_in.weight": (320, 64, 3, 3), "adapter.body.0.resnets.0.block1.weight": (320, 320, 3, 3)}
+T2I_LIGHT = {"body.0.in_conv.weight": (160, 192, 1, 1), "body.0.body.0.block1.weight": (160, 160, 3, 3)}
+TINY_D = {
+    "decoder.layers.0.weight": (64, 4, 3, 3), "decoder.layers.2.conv.0.weight": (64, 64, 3, 3), "encoder.layers.0.weight": (64, 3, 3, 3),
+}  # fmt: skip
+VISION = {
+    "vision_model.embeddings.patch_embedding.weight": (1280, 3, 14, 14),
+    "vision_model.encoder.layers.0.layer_norm1.weight": (1280,),
+}
 UNET_D = {
-    "conv_in.weight": (320, 4, 3, 3), "time_embedding.linear_1.weight": (1280, 320), "down_blocks.0.resnets.0.conv1.weight": (320, 320, 3, 3),
-    "up_blocks.0.resnets.0.conv1.weight": (1280, 2560, 3, 3), TO_K: (640, 768),
+    "conv_in.weight": (320, 4, 3, 3), "time_embedding.linear_1.weight": (1280, 320),
+    "down_blocks.0.resnets.0.conv1.weight": (320, 320, 3, 3), "up_blocks.0.resnets.0.conv1.weight": (1280, 2560, 3, 3), TO_K: (640, 768),
 }  # fmt: skip
 
 
@@ -178,10 +188,10 @@ UNET_D = {
         (IP | {"image_proj.latents": (1, 16, 768), "image_proj.proj_in.weight": (768, 1280)}, Kind.IP_ADAPTER, Family.SD1, "plus"),
         (IP | {"image_proj.proj.0.weight": (1280, 1280), "image_proj.proj.3.weight": (768,)}, Kind.IP_ADAPTER, Family.SD1, "full face"),
         (IP_XL | {"image_proj.latents": (1, 16, 1280)}, Kind.IP_ADAPTER, Family.SDXL, "plus"),
-        ({"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}, Kind.T2I_ADAPTER, Family.SD1, ""),
-        ({"conv_in.weight": (320, 768, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}, Kind.T2I_ADAPTER, Family.SDXL, ""),
-        ({"adapter.conv_in.weight": (320, 64, 3, 3), "adapter.body.0.resnets.0.block1.weight": (320, 320, 3, 3)}, Kind.T2I_ADAPTER, Family.SD1, ""),
-        ({"body.0.in_conv.weight": (160, 192, 1, 1), "body.0.body.0.block1.weight": (160, 160, 3, 3)}, Kind.T2I_ADAPTER, Family.SD1, "light"),
+        (T2I | {"conv_in.weight": (320, 192, 3, 3)}, Kind.T2I_ADAPTER, Family.SD1, ""),
+        (T2I | {"conv_in.weight": (320, 768, 3, 3)}, Kind.T2I_ADAPTER, Family.SDXL, ""),
+        (T2I_D, Kind.T2I_ADAPTER, Family.SD1, ""),
+        (T2I_LIGHT, Kind.T2I_ADAPTER, Family.SD1, "light"),
         (UNET_D, Kind.UNET, Family.SD1, ""),
         (UNET_D | {"time_embedding.cond_proj.weight": (320, 256)}, Kind.UNET, Family.SD1, "lcm"),
         ({"emb_params": (8, 768)}, Kind.EMBEDDING, Family.SD1, ""),
@@ -190,11 +200,11 @@ UNET_D = {
         ({"clip_l": (4, 768), "clip_g": (4, 1280)}, Kind.EMBEDDING, Family.SDXL, ""),
         ({"1.weight": (64, 4, 3, 3), "3.conv.0.weight": (64, 64, 3, 3)}, Kind.TINY_VAE, Family.UNKNOWN, "decoder"),
         ({"0.weight": (64, 3, 3, 3), "1.conv.0.weight": (64, 64, 3, 3)}, Kind.TINY_VAE, Family.UNKNOWN, "encoder"),
-        ({"decoder.layers.0.weight": (64, 4, 3, 3), "decoder.layers.2.conv.0.weight": (64, 64, 3, 3), "encoder.layers.0.weight": (64, 3, 3, 3)}, Kind.TINY_VAE, Family.UNKNOWN, ""),
+        (TINY_D, Kind.TINY_VAE, Family.UNKNOWN, ""),
         (RRDB, Kind.UPSCALER, Family.ANY, "ESRGAN"),
         ({"model.0.weight": (64, 3, 3, 3), "model.1.sub.0.RDB1.conv1.0.weight": (32, 64, 3, 3)}, Kind.UPSCALER, Family.ANY, "ESRGAN"),
         ({"body.0.weight": (64, 3, 3, 3), "body.0.bias": (64,), "body.1.weight": (64,)}, Kind.UPSCALER, Family.ANY, "compact ESRGAN"),
-        ({"vision_model.embeddings.patch_embedding.weight": (1280, 3, 14, 14), "vision_model.encoder.layers.0.layer_norm1.weight": (1280,)}, Kind.IMAGE_ENCODER, Family.ANY, "CLIP ViT-H"),
+        (VISION, Kind.IMAGE_ENCODER, Family.ANY, "CLIP ViT-H"),
     ],
 )  # fmt: skip
 def test_adapters_and_other_parts(shapes, kind, family, variant) -> None:
@@ -204,6 +214,7 @@ def test_adapters_and_other_parts(shapes, kind, family, variant) -> None:
 
 
 KOHYA = "lora_unet_down_blocks_1_attentions_0_transformer_blocks_0_attn2_to_k"
+ATTN2 = "down_blocks.1.attentions.0.transformer_blocks.0.attn2"
 KOHYA_XL = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
 
 
@@ -215,10 +226,10 @@ KOHYA_XL = "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k"
         ({f"{KOHYA_XL}.lora_down.weight": (8, 2048)}, Family.SDXL, "kohya", "", 8),
         ({"lora_te1_text_model_encoder_layers_0_mlp_fc1.lora_down.weight": (8, 768)}, Family.SDXL, "kohya", "", 8),
         ({f"{KOHYA}.lora_down.weight": (4, 768), f"{KOHYA}.dora_scale": (640, 1)}, Family.SD1, "kohya", "dora", 4),
-        ({"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": (4, 768)}, Family.SD1, "peft", "", 4),
-        ({"base_model.model.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": (4, 2048)}, Family.SDXL, "peft", "", 4),
-        ({"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora.down.weight": (4, 768)}, Family.SD1, "diffusers", "", 4),
-        ({"down_blocks.1.attentions.0.transformer_blocks.0.attn2.processor.to_k_lora.down.weight": (4, 768)}, Family.SD1, "diffusers", "", 4),
+        ({f"unet.{ATTN2}.to_k.lora_A.weight": (4, 768)}, Family.SD1, "peft", "", 4),
+        ({f"base_model.model.{ATTN2}.to_k.lora_A.weight": (4, 2048)}, Family.SDXL, "peft", "", 4),
+        ({f"unet.{ATTN2}.to_k.lora.down.weight": (4, 768)}, Family.SD1, "diffusers", "", 4),
+        ({f"{ATTN2}.processor.to_k_lora.down.weight": (4, 768)}, Family.SD1, "diffusers", "", 4),
     ],
 )  # fmt: skip
 def test_loras_in_every_spelling(shapes, family, layout, variant, rank) -> None:

@@ -1,0 +1,225 @@
+"""All weight files that are here: found in the artist's folders, remembered, and found again by name or by digest."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from studio.core.errors import ModelMissing, StudioError
+from studio.core.model_files import Family, Kind, ModelFile, Prediction
+from studio.engine.intake import cache
+from studio.engine.intake.cache import Remembered, answered
+from studio.engine.intake.digests import digest_file, digest_folder
+from studio.engine.intake.look import look, mark_of, measure, questions, with_neighbours
+from studio.engine.intake.walk import Candidate, find_candidates
+
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Do not stop."""
+    return False
+
+
+class Library:
+    """Thread-safe. `folders` are searched in order; `ships` is the one among them that comes with the studio.
+
+    Mutable state, guarded by `_lock`: `_found` (the last scan), `_memory` (by path), `_scanned`.
+    """
+
+    def __init__(self, folders: Iterable[Path], memory: Path | None = None, ships: Path | None = None) -> None:
+        self._lock = threading.RLock()
+        self._folders = tuple(folders)
+        self._file, self._ships = memory, ships
+        self._memory: dict[str, Remembered] = cache.load(memory) if memory is not None else {}
+        self._found: tuple[ModelFile, ...] = ()
+        self._scanned = False
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        return self._folders
+
+    def set_folders(self, folders: Iterable[Path]) -> None:
+        """Search these from the next scan on."""
+        with self._lock:
+            self._folders, self._scanned = tuple(folders), False
+
+    def installed(self) -> tuple[ModelFile, ...]:
+        """What the last scan found. Returns at once."""
+        with self._lock:
+            return self._found
+
+    def scan(self, stop: Stop = never) -> tuple[ModelFile, ...]:
+        """Walk the folders. Files that did not change since they were last looked into are not opened."""
+        with self._lock:
+            folders = self._folders
+            moved = {(one.size, one.mtime_ns, one.mark): one for one in self._memory.values()}
+        found: list[ModelFile] = []
+        seen: set[Path] = set()
+        listings: dict[Path, frozenset[str]] = {}
+        for folder in folders:
+            for candidate in find_candidates(folder, stop):
+                if candidate.path not in seen:
+                    seen.add(candidate.path)
+                    with contextlib.suppress(OSError):  # gone since, or not ours to read: then it is not there
+                        found.append(self._look(candidate, folder, moved, listings))
+        with self._lock:
+            if not stop() and folders == self._folders:
+                self._found, self._scanned = tuple(found), True
+        self._keep()
+        return self.installed()
+
+    def find(self, name: str, sha256: str = "", kind: Kind = Kind.CHECKPOINT) -> ModelFile:
+        """The thing of this digest, wherever it lies and whatever it is called now; else of this name.
+
+        Scans once if that was never done. A `sha256` of 8 and more digits may be the beginning of one. Raises
+        `ModelMissing`, also for one that is there but cannot be used.
+        """
+        if not self._scanned:
+            self.scan()
+        ofkind = [
+            file for file in self.installed() if file.kind is kind or (file.problem and file.kind is Kind.UNKNOWN)
+        ]
+        same = [file for file in ofkind if len(sha256) >= 8 and file.sha256.startswith(sha256)]
+        named = [file for file in ofkind if file.name == name] or [file for file in ofkind if file.path.name == name]
+        usable = [file for file in (*same, *named) if not file.problem]
+        if usable:
+            return self._still_there(usable[0])
+        if named:
+            raise ModelMissing(f"The model “{name}” cannot be used. {named[0].problem}")
+        known = ", ".join(dict.fromkeys(file.name for file in ofkind if not file.problem)) or "none"
+        raise ModelMissing(f"There is no model named “{name}”.", f"Models found: {known[:600]}.")
+
+    def undigested(self) -> tuple[ModelFile, ...]:
+        """What has no digest yet and can be used, the smallest first."""
+        waiting = (file for file in self.installed() if not file.sha256 and not file.problem)
+        return tuple(sorted(waiting, key=lambda file: file.size))
+
+    def digest(self, file: ModelFile, stop: Stop = never, told: Callable[[int], None] | None = None) -> ModelFile:
+        """The file with its digest, computed and remembered. Raises `digests.Stopped`, and `ModelMissing` if it is gone."""
+        key = str(file.path)
+        with self._lock:
+            files = tuple(Path(part) for part in self._memory[key].files) if key in self._memory else (file.path,)
+        try:
+            if measure(files) != (file.size, file.mtime_ns):
+                raise ModelMissing(f"“{file.name}” was changed since it was found.", "Look for models again.")
+            sha256 = digest_folder(files, stop, told) if file.path.is_dir() else digest_file(file.path, stop, told)
+        except OSError as error:
+            raise ModelMissing(f"“{file.name}” cannot be read.", "Nothing was changed.", str(error)) from None
+        return self._change(key, sha256=sha256)
+
+    def answer(
+        self,
+        file: ModelFile,
+        prediction: Prediction | None = None,
+        zero_snr: bool | None = None,
+        family: Family | None = None,
+    ) -> ModelFile:
+        """Remember what the artist says of a file. Raises `StudioError` if the file is no longer known."""
+        said: dict[str, str] = {}
+        if prediction is not None:
+            said["prediction"] = prediction.value
+        if zero_snr is not None:
+            said["zero_snr"] = "yes" if zero_snr else "no"
+        if family is not None:
+            said["family"] = family.value
+        with self._lock:
+            key = str(file.path)
+            if key not in self._memory:
+                raise StudioError(f"“{file.name}” is no longer known.", "Look for models again.")
+            answers = dict(self._memory[key].answers) | said
+            return self._change(key, answers=tuple(sorted(answers.items())))
+
+    def _still_there(self, file: ModelFile) -> ModelFile:
+        if not file.path.exists():
+            hint = "Put it back, or point the studio at the folder where it lies now."
+            raise ModelMissing(f"The model “{file.name}” is no longer where it was found.", hint, str(file.path))
+        return file
+
+    def _look(
+        self,
+        candidate: Candidate,
+        folder: Path,
+        moved: dict[tuple[int, int, str], Remembered],
+        listings: dict[Path, frozenset[str]],
+    ) -> ModelFile:
+        key = str(candidate.path)
+        ships = self._ships is not None and folder == self._ships
+        known = self._memory.get(key)
+        if known is not None and _unchanged(known, candidate):
+            file = _of(known, candidate, folder, ships)
+        else:
+            file, files = look(candidate, folder, ships)
+            mark = mark_of(files)
+            before = known if known is not None and known.mark == mark else moved.get((file.size, file.mtime_ns, mark))
+            same = before is not None and (before.size in (file.size, -1)) and before.mtime_ns == file.mtime_ns
+            entry = Remembered(
+                size=file.size,
+                mtime_ns=file.mtime_ns,
+                mark=mark,
+                traits=file.traits,
+                files=tuple(str(part) for part in files),
+                sha256=before.sha256 if before is not None and same else "",
+                answers=before.answers if before is not None else (),
+            )
+            with self._lock:
+                self._memory[key] = entry
+            file = _of(entry, candidate, folder, ships)
+        return with_neighbours(file, candidate.names)
+
+    def _change(self, key: str, **changes: object) -> ModelFile:
+        with self._lock:
+            self._memory[key] = replace(self._memory[key], **changes)  # type: ignore[arg-type]  # fields of Remembered
+            made: list[ModelFile] = []
+            changed: ModelFile | None = None
+            for file in self._found:
+                if str(file.path) == key:
+                    file = changed = _refreshed(file, self._memory[key])
+                made.append(file)
+            self._found = tuple(made)
+        self._keep()
+        if changed is None:
+            raise StudioError("The file is no longer among the models.", "Look for models again.")
+        return changed
+
+    def _keep(self) -> None:
+        if self._file is None:
+            return
+        with self._lock:
+            memory = dict(self._memory)
+        with contextlib.suppress(OSError):  # a full disk costs looking again, nothing more
+            cache.save(self._file, memory)
+
+
+def _unchanged(known: Remembered, candidate: Candidate) -> bool:
+    """Whether a file need not be opened. Folders are always looked into: they have many small parts that may change."""
+    if candidate.is_folder:
+        return False
+    files = tuple(Path(part) for part in known.files) or (candidate.path,)
+    with contextlib.suppress(OSError):
+        return measure(files) == (known.size, known.mtime_ns)
+    return False
+
+
+def _of(known: Remembered, candidate: Candidate, folder: Path, ships: bool) -> ModelFile:
+    plain = ModelFile(
+        path=candidate.path,
+        name=candidate.name,
+        size=known.size,
+        mtime_ns=known.mtime_ns,
+        traits=known.traits,
+        folder=folder,
+        ships=ships,
+    )
+    return _refreshed(plain, known)
+
+
+def _refreshed(file: ModelFile, known: Remembered) -> ModelFile:
+    """The file with digest and answers as they are remembered now."""
+    traits = answered(known.traits, known.answers)
+    given = {question for question, _ in known.answers}
+    asked = tuple(question for question in questions(known.traits) if question not in given)
+    return replace(file, traits=traits, sha256=known.sha256, asked=asked)
