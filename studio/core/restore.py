@@ -304,8 +304,11 @@ def _lacking(use: PluginUse, found: Found, here: Here) -> str:
     if any(ref.digest in found.lost for _, ref in use.images):
         return "Its picture is neither in the file nor here."
     for _, file in use.files:
-        if match_installed(file.name, (file.sha256,), here.files) is None:
+        match = match_installed(file.name, (file.sha256,), here.files)
+        if match is None:
             return f"missing: the file {file.name} [{file.sha256[:_SHORT]}]"
+        if match.how is How.NAME_ONLY:
+            return f"The file {file.name} that is here has other bytes than the picture’s [{file.sha256[:_SHORT]}]."
     return ""
 
 

@@ -13,6 +13,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
 
 CLOSE_PSNR = 30.0  # dB; another number format or device stays above it, another seed or model far below (about 10)
+_PIECE = 16_384  # bytes compared without letting the interpreter go: about 1 ms
 _SHORT = 12  # hex digits of a digest that are shown
 
 
@@ -72,8 +73,10 @@ def distance(first: Pixels, second: Pixels) -> Distance | None:
         return None
     if first.data == second.data:
         return Distance(psnr=math.inf, largest=0, share=0.0)
-    steps = Counter(map(operator.sub, first.data, second.data))
     total = len(first.data)
+    steps: Counter[int] = Counter()
+    for at in range(0, total, _PIECE):  # in pieces, between which another thread has its turn
+        steps.update(map(operator.sub, first.data[at : at + _PIECE], second.data[at : at + _PIECE]))
     mean_square = sum(count * step * step for step, count in steps.items()) / total
     return Distance(
         psnr=10 * math.log10(255**2 / mean_square),

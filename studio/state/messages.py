@@ -24,7 +24,8 @@ REPEAT_SECONDS = 5.0  # a paintEvent that raises does so at every frame: once is
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One thing said to the artist, in plain text. `action` is a button's words, `on_action` what it does."""
+    """One thing said to the artist, in plain text. `action` is a button's words, `on_action` what it does; `other` and
+    `on_other` are a second button."""
 
     level: Level
     headline: str
@@ -32,6 +33,8 @@ class Message:
     detail: str = ""
     action: str = ""
     on_action: Callable[[], None] | None = None
+    other: str = ""
+    on_other: Callable[[], None] | None = None
 
 
 class Messages(QObject):

@@ -133,6 +133,12 @@ def test_a_plugins_file_that_is_not_here_is_named() -> None:
     assert row(OURS, "plugins[0]", here=replace(HERE, files=())).why == "missing: the file ink.safetensors [eeeeeeeeee]"
 
 
+def test_a_file_of_the_same_name_with_other_bytes_is_not_taken() -> None:
+    here = replace(HERE, files=(Installed(name="ink.safetensors", digests=("f" * 64,)),))
+    assert row(OURS, "plugins[0]", here=here).outcome is Outcome.CANNOT
+    assert "other bytes" in row(OURS, "plugins[0]", here=here).why
+
+
 def test_a_foreign_picture_changes_only_what_it_gives() -> None:
     found = Found(source="A1111", recipe=Recipe(prompt="a cat", seed=7), given=("prompt", "seed"))
     draft = Draft(steps=33, controls=(ControlLayer(use=SKETCH),))

@@ -54,7 +54,7 @@ class MessageCard(QFrame):
                 label = PlainLabel(text, look, wrap=True)
                 label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
                 column.addWidget(label)
-        if self.message.action or self.message.detail:
+        if self.message.action or self.message.other or self.message.detail:
             column.addLayout(self._buttons())
         column.addWidget(self._detail)
         return column
@@ -67,6 +67,10 @@ class MessageCard(QFrame):
             act = QPushButton(self.message.action)
             act.clicked.connect(self._on_action)
             row.addWidget(act)
+        if self.message.other:
+            other = QPushButton(self.message.other)
+            other.clicked.connect(self._on_other)
+            row.addWidget(other)
         if self.message.detail:
             show = QPushButton(self.tr("Details"))
             show.setCheckable(True)
@@ -89,6 +93,11 @@ class MessageCard(QFrame):
     def _on_action(self) -> None:
         if self.message.on_action is not None:
             self.message.on_action()
+        self.dismiss()
+
+    def _on_other(self) -> None:
+        if self.message.on_other is not None:
+            self.message.on_other()
         self.dismiss()
 
     def _on_details(self, shown: bool) -> None:
