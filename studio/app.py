@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
+from studio.core.library import Link
 from studio.core.paths import Folders, model_folders
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "sheets")
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins")
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
@@ -76,7 +76,6 @@ class Studio:
         self._closed = True
         self.window.close()
         self._keeper.flush()
-        self.state.exporter.cancel()
         self.draft.undo_stack.clear()  # its commands hold models; freed later, in any order, Qt's destructor crashes
         self.queue.close()
         for thread in self._threads.values():
@@ -188,12 +187,6 @@ def _state(
         lambda _: messages.warn("The picture does not stop.", "Its step is still computing; the studio stays usable.")
     )
     models = list_models(model_folders(folders)) or ("mini",)
-    plots = make_plots(store, queue, plugins, models, threads["sheets"])
-    plots.sheet_added.connect(gallery.insert)
-    exporter = make_exporter(threads["sheets"])
-    comparison = make_comparison(threads["pictures"])
-    for source in (plots.failed, exporter.failed, comparison.failed):
-        source.connect(messages.error)
     return StudioState(
         messages=messages,
         draft=draft,
@@ -211,9 +204,6 @@ def _state(
         plugins=plugins,
         own_files=OwnFiles(folders.files, (folders.loras,), threads["files"]),
         ranking=Ranking(queue),
-        plots=plots,
-        exporter=exporter,
-        comparison=comparison,
         plugins_folder=folders.plugins,
         models=models,
         advice=advice_for(models, model_folders(folders)),
@@ -231,11 +221,11 @@ def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
     state.gallery.refresh()
 
 
-def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe) -> Picture:
+def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe, _parents: tuple[Link, ...]) -> Picture:
     return store.add(rendered.pixels, recipe, rendered.made_with)
 
 
-def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe) -> Picture:
+def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe, _parents: tuple[Link, ...]) -> Picture:
     if failed.unsaved is None or failed.made_with is None:
         raise StorageProblem("There is nothing to save again.")
     return store.add(failed.unsaved, failed.recipe or recipe, failed.made_with)

@@ -39,6 +39,13 @@ class Stepped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Saving:
+    """The picture is made and handed to the saver; the engine goes on with the next job."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The picture is safely on disk."""
 
@@ -56,6 +63,7 @@ class Failed:
     unsaved: Pixels | None = None  # a picture that was made but could not be saved: still in memory, not lost
     made_with: MadeWith | None = None  # belongs to `unsaved`
     recipe: Recipe | None = None  # of `unsaved`: what it was really made with, where that differs from the job's
+    undecoded: bool = False  # its latents are kept on disk: it can be decoded again, also after a restart
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,5 +105,5 @@ class ErrandFailed:
 
 Errand = Suggest
 ErrandEvent = Suggested | ErrandFailed
-JobEvent = Started | Stepped | Finished | Failed | Cancelled
+JobEvent = Started | Stepped | Saving | Finished | Failed | Cancelled
 EngineEvent = EngineReady | JobEvent | ErrandEvent

@@ -6,29 +6,54 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from studio.core.errors import StudioError
-from studio.core.events import Cancelled, Failed, Finished, JobEvent, Started, Stepped
+from studio.core.events import Cancelled, Failed, Finished, JobEvent, Saving, Started, Stepped
+from studio.core.library import Link
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
 
 
 class JobState(StrEnum):
-    """Where a job stands; the last three are final."""
+    """Where a job stands; the last four are final.
+
+    HELD waited when the studio closed and waits for the artist's word now; INTERRUPTED was running then, and is never
+    run again by itself: it may be what ended the studio.
+    """
 
     QUEUED = "queued"
+    HELD = "held"
     RUNNING = "running"
     CANCELLING = "cancelling"
+    SAVING = "saving"
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
 
     @property
     def is_final(self) -> bool:
-        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A job as the disk keeps it. `key` is its name there, the same over all restarts.
+
+    `started`: the engine had begun it. `undecoded`: its latents are in the spool.
+    """
+
+    key: str
+    recipe: Recipe
+    parents: tuple[Link, ...] = ()
+    started: bool = False
+    undecoded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One recipe on its way. `seconds` counts from the first step."""
+    """One recipe on its way. `seconds` counts from the first step; `parents` are the pictures it comes from.
+
+    `key` names it on disk. `undecoded`: its latents are kept there, so that it can be decoded again.
+    """
 
     id: int
     recipe: Recipe
@@ -38,6 +63,9 @@ class Job:
     phase: str = ""
     picture: Picture | None = None
     error: StudioError | None = None
+    parents: tuple[Link, ...] = ()
+    key: str = ""
+    undecoded: bool = False
 
     @property
     def steps_per_second(self) -> float:
@@ -52,9 +80,11 @@ class Job:
 
 def ask_to_cancel(job: Job) -> Job:
     """What the job is at once when the artist cancels it."""
-    if job.state is JobState.QUEUED:
+    if job.state in (JobState.QUEUED, JobState.HELD):
         return replace(job, state=JobState.CANCELLED)
-    return job if job.state.is_final else replace(job, state=JobState.CANCELLING)
+    if job.state.is_final or job.state is JobState.SAVING:  # a picture that is made is kept
+        return job
+    return replace(job, state=JobState.CANCELLING)
 
 
 def advance(job: Job, event: JobEvent) -> Job:
@@ -66,9 +96,12 @@ def advance(job: Job, event: JobEvent) -> Job:
             return replace(job, state=JobState.RUNNING) if job.state is JobState.QUEUED else job
         case Stepped():
             return replace(job, step=event.step, seconds=event.seconds, phase=event.phase)
+        case Saving():
+            return replace(job, state=JobState.SAVING, step=job.recipe.steps, phase="")
         case Finished():
-            return replace(job, state=JobState.DONE, step=job.recipe.steps, picture=event.picture, phase="")
+            done = replace(job, state=JobState.DONE, step=job.recipe.steps, picture=event.picture, phase="")
+            return replace(done, undecoded=False)
         case Failed():
-            return replace(job, state=JobState.FAILED, error=event.error, phase="")
+            return replace(job, state=JobState.FAILED, error=event.error, phase="", undecoded=event.undecoded)
         case Cancelled():
             return replace(job, state=JobState.CANCELLED, phase="")

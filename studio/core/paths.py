@@ -65,6 +65,25 @@ class Folders:
     def draft(self) -> Path:
         return self.root / "draft.json"
 
+    @property
+    def queue(self) -> Path:
+        """What is known of jobs that are not over: one journal for each running studio."""
+        return self.root / "queue"
+
+    @property
+    def spool(self) -> Path:
+        """Latents of pictures that are not saved yet."""
+        return self.root / "spool"
+
+    @property
+    def session(self) -> Path:
+        """Marks of running studios, and the crash log."""
+        return self.root / "session"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "library.lock"
+
 
 def model_folders(folders: Folders) -> tuple[Path, ...]:
     """Where models are looked for by name: what ships, then the artist's own folder."""

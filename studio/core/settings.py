@@ -7,6 +7,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from studio.core.safe_files import write_whole
+
 Value = str | int | float | bool
 
 
@@ -104,13 +106,7 @@ def load_settings(file: Path) -> tuple[Settings, str]:
 
 def write_text_safely(file: Path, text: str) -> None:
     """Write a small text so that a crash leaves either the old or the new one. Raises OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(part, file)
+    write_whole(file, text.encode("utf-8", "replace"))
 
 
 def set_aside(file: Path, what: str, instead: str) -> str:

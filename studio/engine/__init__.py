@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from studio.core.recipe import Recipe
     from studio.engine.diffusion.engine import DiffusionEngine
     from studio.engine.guests import OnFault
-    from studio.engine.protocol import OnProgress
+    from studio.engine.protocol import OnProgress, Undecoded
 
 __all__ = ["Engine", "LazyEngine", "PluginHost", "Progress", "RenderCancelled", "Rendered", "Runner", "make_engine"]
 
@@ -45,6 +45,9 @@ class LazyEngine:
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         return self._made().render(recipe, on_progress)
+
+    def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
+        return self._made().decode(kept, on_progress)
 
     def suggest(self, errand: Suggest) -> tuple[str, ...]:
         return self._made().suggest(errand)

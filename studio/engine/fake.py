@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from studio import __version__
 from studio.core.errors import BadInputImage
@@ -13,7 +14,7 @@ from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import ImageRef, Recipe
 from studio.engine.guests import Guests, OnFault
-from studio.engine.protocol import OnProgress, PluginHost, Progress, ReadImage, RenderCancelled, Rendered
+from studio.engine.protocol import OnProgress, PluginHost, Progress, ReadImage, RenderCancelled, Rendered, Undecoded
 
 
 class FakeEngine:
@@ -32,6 +33,7 @@ class FakeEngine:
         on_fault: OnFault = "fail",
     ) -> None:
         self._seconds_per_step, self._before_step = seconds_per_step, before_step
+        self.before_decode: Callable[[], None] | None = None  # may raise to play a decoder that fails
         self._read_image, self._plugins, self.on_fault = read_image or _no_images, plugins, on_fault
 
     def prepare(self) -> EngineReady:
@@ -40,9 +42,11 @@ class FakeEngine:
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         started = time.monotonic()
 
-        def tell(phase: str, step: int = 0, preview: Pixels | None = None) -> None:
+        def tell(phase: str, step: int = 0, preview: Pixels | None = None, undecoded: Undecoded | None = None) -> None:
             seconds = time.monotonic() - started if step else 0.0
-            progress = Progress(step=step, steps=recipe.steps, seconds=seconds, phase=phase, preview=preview)
+            progress = Progress(
+                step=step, steps=recipe.steps, seconds=seconds, phase=phase, preview=preview, undecoded=undecoded
+            )
             if not on_progress(progress):
                 raise RenderCancelled
 
@@ -54,7 +58,29 @@ class FakeEngine:
                 self._before_step(step)
             time.sleep(self._seconds_per_step)
             tell("", step + 1, _stripes(guests.recipe, 32, 32))
-        pixels = guests.retouch(_stripes(guests.recipe, recipe.size.width, recipe.size.height), tell)
+        latents = Undecoded(recipe=guests.recipe, shape=(1, 4, 1, 1), dtype="float32", data=bytes(16))
+        tell("decoding", recipe.steps, undecoded=latents)
+        rendered = self._finished(guests, tell, started)
+        return replace(rendered, recipe=guests.changed_recipe())
+
+    def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
+        started = time.monotonic() - kept.seconds
+        steps = kept.recipe.steps
+
+        def tell(phase: str) -> None:
+            if not on_progress(Progress(step=steps, steps=steps, phase=phase)):
+                raise RenderCancelled
+
+        guests = Guests(self._plugins, self._read_image, kept.recipe, self.on_fault)
+        guests.look_up()
+        tell("decoding")
+        return self._finished(guests, tell, started)
+
+    def _finished(self, guests: Guests, tell: Callable[[str], None], started: float) -> Rendered:
+        if self.before_decode is not None:
+            self.before_decode()
+        size = guests.recipe.size
+        pixels = guests.retouch(_stripes(guests.recipe, size.width, size.height), tell)
         made_with = MadeWith(
             studio=__version__,
             device="fake",
@@ -64,7 +90,7 @@ class FakeEngine:
             scores=guests.score(pixels, tell),
             notes=tuple(guests.notes),
         )
-        return Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
+        return Rendered(pixels=pixels, made_with=made_with, recipe=guests.recipe)
 
     def suggest(self, errand: Suggest) -> tuple[str, ...]:
         return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)

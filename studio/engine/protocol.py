@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,14 +17,33 @@ from studio.core.recipe import ControlUse, ImageRef, PluginRef, PluginUse, Recip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undecoded:
+    """What the loop ended with: latents that are not yet a picture, as raw little-endian numbers.
+
+    `shape` is (1, channels, height / f, width / f), `dtype` "float32", "float16" or "bfloat16"; `seconds` is what they
+    took. `recipe` is what they were really made with.
+    """
+
+    recipe: Recipe
+    shape: tuple[int, ...]
+    dtype: str
+    data: bytes = field(repr=False)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """Where a render stands: step 0 carries a `phase`, steps 1 ... n the seconds since the first began."""
+    """Where a render stands: step 0 carries a `phase`, steps 1 ... n the seconds since the first began.
+
+    `undecoded` comes once, before the decoding: who keeps it can have the picture decoded again.
+    """
 
     step: int
     steps: int
     seconds: float = 0.0
     phase: str = ""
     preview: Pixels | None = None
+    undecoded: Undecoded | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +110,13 @@ class Engine(Protocol):
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe. Raises StudioError, or RenderCancelled after `on_progress` returned False."""
+        ...
+
+    def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
+        """The picture of latents that an earlier `render` told: picture tools and scorers run, nothing before them.
+
+        Tries harder than `render` where memory is short or numbers overflow. Raises as `render` does.
+        """
         ...
 
     def suggest(self, errand: Suggest) -> tuple[str, ...]:

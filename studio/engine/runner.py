@@ -1,10 +1,12 @@
-"""The engine thread: one queue, one loop. Saves before telling; a failing job never stops the next. No Qt, no torch."""
+"""The engine thread: one queue, one loop. Saved before told; a failing job never stops the next. No Qt, no torch."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from studio.core.errors import StudioError, in_words
 from studio.core.events import (
@@ -14,33 +16,56 @@ from studio.core.events import (
     ErrandFailed,
     Failed,
     Finished,
+    Saving,
     Started,
     Stepped,
     Suggested,
 )
+from studio.core.library import Link
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
+from studio.engine.journal import Journal
 from studio.engine.protocol import Engine, Progress, RenderCancelled, Rendered
+from studio.engine.saver import Saver
+from studio.engine.spool import Spool
 
-Save = Callable[[Rendered, Recipe], Picture]
+Save = Callable[[Rendered, Recipe, tuple[Link, ...]], Picture]
 Post = Callable[[EngineEvent], None]
+SAVE_SECONDS = 10.0  # what a disk is given at least to take the last pictures when the studio closes
+Crumb = Callable[[str], None]  # told before each risky stretch ("decoding, mini"), so that a crash leaves its place
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """A job on its way. `key` names it on disk, "" where nothing is kept; `again`: its latents are there already."""
+
     job_id: int
     recipe: Recipe
+    parents: tuple[Link, ...] = ()
+    key: str = ""
+    again: bool = False
 
 
 class Runner:
-    """Runs recipes one after the other in one plain thread.
+    """Runs recipes one after the other in one plain thread, and saves what they gave in another.
 
-    `post` is called in that thread with each event. All other methods may be called from any thread and return at once.
+    `post` is called in those threads with each event. All other methods may be called from any thread and return at
+    once. `journal` and `spool` keep on disk what is on its way; neither is needed to make pictures.
     State: `_waiting` (ordered), `_errands`, `_running`, `_cancelled` (asked to stop), all behind `_lock`.
     """
 
-    def __init__(self, engine: Engine, save: Save, post: Post) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        save: Save,
+        post: Post,
+        journal: Journal | None = None,
+        spool: Spool | None = None,
+        crumb: Crumb | None = None,
+    ) -> None:
         self._engine, self._save, self._post = engine, save, post
+        self._journal, self._spool, self._crumb = journal, spool, crumb
+        self._saver = Saver()
         self._lock = threading.Condition()
         self._waiting: list[_Waiting] = []
         self._errands: list[Errand] = []
@@ -57,11 +82,13 @@ class Runner:
             self._prepare = True
             self._lock.notify()
 
-    def submit(self, job_id: int, recipe: Recipe) -> None:
+    def submit(self, job_id: int, recipe: Recipe, parents: tuple[Link, ...] = (), key: str = "") -> None:
         """Put a recipe at the end of the queue."""
-        with self._lock:
-            self._waiting.append(_Waiting(job_id, recipe))
-            self._lock.notify()
+        self._put(_Waiting(job_id, recipe, parents, key))
+
+    def decode(self, job_id: int, recipe: Recipe, parents: tuple[Link, ...], key: str) -> None:
+        """Put a job at the end of the queue whose latents are in the spool: only decoding is left of it."""
+        self._put(_Waiting(job_id, recipe, parents, key, again=True))
 
     def ask(self, errand: Errand) -> None:
         """Let the engine thread run an errand before the next job; `Suggested` or `ErrandFailed` of its id follows."""
@@ -81,14 +108,18 @@ class Runner:
             if self._running == job_id:
                 self._cancelled.add(job_id)
                 return
-            before = len(self._waiting)
+            taken = [waiting for waiting in self._waiting if waiting.job_id == job_id]
             self._waiting = [waiting for waiting in self._waiting if waiting.job_id != job_id]
-            if len(self._waiting) == before:
-                return
-        self._post(Cancelled(job_id=job_id))
+        for waiting in taken:
+            self._over(waiting.key)
+            self._post(Cancelled(job_id=job_id))
 
     def close(self, seconds: float = 10.0) -> bool:
-        """Drop what waits, stop what runs at its next step, end the thread. False if it did not end in time."""
+        """Drop what waits, stop what runs at its next step, save what is made, end the threads. False: not in time.
+
+        For the journal, what waited still waits and what ran was interrupted.
+        """
+        until = time.monotonic() + seconds
         with self._lock:
             self._closing = True
             self._waiting.clear()
@@ -98,7 +129,14 @@ class Runner:
             self._lock.notify()
         if threading.current_thread() is not self._thread:
             self._thread.join(seconds)
-        return not self._thread.is_alive()
+        saved = self._saver.close(max(SAVE_SECONDS, until - time.monotonic()))
+        noted = self._journal is None or self._journal.close()
+        return saved and noted and not self._thread.is_alive()
+
+    def _put(self, waiting: _Waiting) -> None:
+        with self._lock:
+            self._waiting.append(waiting)
+            self._lock.notify()
 
     def _loop(self) -> None:
         while True:
@@ -111,7 +149,7 @@ class Runner:
                 waiting = None if prepare or errand else self._waiting.pop(0)
                 self._running = waiting.job_id if waiting else None
             if waiting is not None:
-                self.run_one(waiting.job_id, waiting.recipe)
+                self._run_one(waiting)
                 with self._lock:
                     self._running = None
                     self._cancelled.discard(waiting.job_id)
@@ -136,20 +174,84 @@ class Runner:
         else:
             self._post(Suggested(id=errand.id, texts=texts))
 
-    def run_one(self, job_id: int, recipe: Recipe) -> None:
-        """Render, save, tell - in this order. Every way out posts exactly one final event."""
+    def _run_one(self, waiting: _Waiting) -> None:
+        """Render, hand to the saver. Every way out posts exactly one final event."""
+        job_id = waiting.job_id
+        self._tell_crumb(f"starting, {waiting.recipe.model.name}")
         self._post(Started(job_id=job_id))
-        rendered: Rendered | None = None
+        if self._journal is not None and waiting.key:
+            self._journal.started(waiting.key)
         try:
-            rendered = self._engine.render(recipe, lambda progress: self._on_progress(job_id, progress))
-            picture = self._save(rendered, rendered.recipe or recipe)
+            rendered = self._made(waiting)
         except RenderCancelled:
-            self._post(Cancelled(job_id=job_id))
+            self._on_cancelled(waiting)
         except BaseException as error:  # also SystemExit and MemoryError out of foreign code: the queue goes on
-            self._post(_failed(job_id, error, rendered))
+            self._over(waiting.key)
+            self._post(Failed(job_id=job_id, error=_in_words(error), undecoded=self._is_spooled(waiting)))
             error.__traceback__ = None  # its frames hold tensors
         else:
-            self._post(Finished(job_id=job_id, picture=picture, reused=rendered.reused))
+            self._post(Saving(job_id=job_id))
+            self._saver.put(partial(self._save_one, waiting, rendered))
+        self._tell_crumb("")
+
+    def _made(self, waiting: _Waiting) -> Rendered:
+        phases = [""]
+
+        def on_progress(progress: Progress) -> bool:
+            if progress.phase != phases[0]:
+                phases[0] = progress.phase
+                self._tell_crumb(f"{progress.phase or 'painting'}, {waiting.recipe.model.name}")
+            if progress.undecoded is not None and self._spool is not None and waiting.key:
+                self._spool.put(waiting.key, progress.undecoded, waiting.parents)
+            return self._on_progress(waiting.job_id, progress)
+
+        if waiting.again and self._spool is not None:
+            return self._engine.decode(self._spool.read(waiting.key), on_progress)
+        return self._engine.render(waiting.recipe, on_progress)
+
+    def _on_cancelled(self, waiting: _Waiting) -> None:
+        """The artist wants it no more, or the studio closes: then it was interrupted, and what there is of it is kept."""
+        with self._lock:
+            closing = self._closing
+        if not closing:
+            self._over(waiting.key)
+            if self._spool is not None and waiting.key and not waiting.again:
+                self._spool.remove(waiting.key)
+        self._post(Cancelled(job_id=waiting.job_id))
+
+    def _save_one(self, waiting: _Waiting, rendered: Rendered) -> None:
+        """In the saver's thread: the file first, then the word; what was kept for the worst case goes last."""
+        recipe = rendered.recipe or waiting.recipe
+        try:
+            picture = self._save(rendered, recipe, waiting.parents)
+        except BaseException as error:  # as in `_run_one`; the job is not over: its latents and its picture are kept
+            self._post(
+                Failed(
+                    job_id=waiting.job_id,
+                    error=_in_words(error),
+                    unsaved=rendered.pixels,
+                    made_with=rendered.made_with,
+                    recipe=rendered.recipe,
+                    undecoded=self._is_spooled(waiting),
+                )
+            )
+            error.__traceback__ = None
+        else:
+            self._post(Finished(job_id=waiting.job_id, picture=picture, reused=rendered.reused))
+            self._over(waiting.key)
+            if self._spool is not None and waiting.key:
+                self._spool.remove(waiting.key)
+
+    def _over(self, key: str) -> None:
+        if self._journal is not None and key:
+            self._journal.over(key)
+
+    def _is_spooled(self, waiting: _Waiting) -> bool:
+        return self._spool is not None and bool(waiting.key) and self._spool.has(waiting.key)
+
+    def _tell_crumb(self, words: str) -> None:
+        if self._crumb is not None:
+            self._crumb(words)
 
     def _on_progress(self, job_id: int, progress: Progress) -> bool:
         with self._lock:
@@ -166,18 +268,6 @@ class Runner:
             )
         )
         return True
-
-
-def _failed(job_id: int, error: BaseException, rendered: Rendered | None) -> Failed:
-    if rendered is None:
-        return Failed(job_id=job_id, error=_in_words(error))
-    return Failed(
-        job_id=job_id,
-        error=_in_words(error),
-        unsaved=rendered.pixels,
-        made_with=rendered.made_with,
-        recipe=rendered.recipe,
-    )
 
 
 def _in_words(error: BaseException) -> StudioError:

@@ -1,4 +1,4 @@
-"""The jobs as rows for a list view: running, waiting, then the recent ones. Rows are updated, never reset."""
+"""The jobs as rows for a list view: running, waiting, left from last time, then the recent ones. Rows are updated, never reset."""
 
 from __future__ import annotations
 
@@ -92,7 +92,8 @@ class JobListModel(QAbstractListModel):
 
 
 def _in_order(queue: JobQueue) -> tuple[Job, ...]:
-    active = (JobState.RUNNING, JobState.CANCELLING)
+    active = (JobState.RUNNING, JobState.CANCELLING, JobState.SAVING)
     running = tuple(job for job in queue.jobs if job.state in active)
-    recent = tuple(job for job in reversed(queue.jobs) if job.state.is_final)
-    return running + queue.waiting + recent
+    interrupted = tuple(job for job in queue.jobs if job.state is JobState.INTERRUPTED)
+    recent = tuple(job for job in reversed(queue.jobs) if job.state.is_final and job.state is not JobState.INTERRUPTED)
+    return running + queue.waiting + queue.held + interrupted + recent

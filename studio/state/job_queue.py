@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,27 +25,32 @@ from studio.core.events import (
     Suggest,
     Suggested,
 )
-from studio.core.job import Job, JobState, advance, ask_to_cancel
+from studio.core.family import parents_of
+from studio.core.job import Job, JobState, Kept, advance, ask_to_cancel
+from studio.core.library import Link
 from studio.core.picture import Picture
 from studio.core.pixels import Pixels
 from studio.core.recipe import PluginUse, Recipe
 from studio.state.inbox import EventInbox
 
 if TYPE_CHECKING:
+    from studio.engine.journal import Journal
     from studio.engine.runner import Runner
+    from studio.engine.spool import Spool
     from studio.state.background import Background
 
 FINISHED_KEPT = 100
 PATIENCE_MS = 20_000  # a step of a large model on a slow machine takes long, but not that long
 MakeRunner = Callable[[Callable[[EngineEvent], None]], "Runner"]
-SaveAgain = Callable[[Failed, Recipe], Picture]  # called in a background thread; raises StudioError
+SaveAgain = Callable[[Failed, Recipe, tuple[Link, ...]], Picture]  # called in a background thread; raises StudioError
 
 
 class JobQueue(QObject):
     """All jobs of this session. All methods but `post` belong to the UI thread.
 
-    Mutable state: `_jobs` (by id, oldest first), `_waiting` (ids in the order they will run), `_unsaved` (failures that
-    still hold their picture), `_saving` (those of them being saved).
+    Mutable state: `_jobs` (by id, oldest first), `_waiting` (ids in the order they will run), `_held` (ids that came
+    back after a restart and wait for `go_on`), `_unsaved` (failures that still hold their picture), `_saving` (those of
+    them being saved). While `refusal` is set, nothing can be queued: it is raised instead.
 
     Signals: `jobs_changed()` - jobs came, went, moved or changed state; `progressed(Job)`, at most ten times a second;
     `previewed(Pixels)` of the running job; `picture_added(Picture)`, safely on disk; `job_failed(Job)`: `job.error`;
@@ -70,14 +76,19 @@ class JobQueue(QObject):
         rng: random.Random | None = None,
         save_again: SaveAgain | None = None,
         background: Background | None = None,
+        journal: Journal | None = None,
+        spool: Spool | None = None,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
+        self.refusal: StudioError | None = None
         self._rng = rng or random.Random()
         self._save_again, self._background = save_again, background
+        self._journal, self._spool = journal, spool
         self._ids = itertools.count(1)  # 0 is the engine's own preparation
         self._jobs: dict[int, Job] = {}
         self._waiting: list[int] = []
+        self._held: list[int] = []
         self._unsaved: dict[int, Failed] = {}
         self._saving: set[int] = set()
         self._engine: EngineReady | None = None
@@ -103,6 +114,11 @@ class JobQueue(QObject):
         return tuple(self._jobs[job_id] for job_id in self._waiting)
 
     @property
+    def held(self) -> tuple[Job, ...]:
+        """Jobs of an earlier session that wait for the artist's word, in their order."""
+        return tuple(self._jobs[job_id] for job_id in self._held)
+
+    @property
     def engine(self) -> EngineReady | None:
         """What the engine runs on, once it has said so."""
         return self._engine
@@ -118,11 +134,68 @@ class JobQueue(QObject):
 
     def submit(self, draft: Draft) -> tuple[Job, ...]:
         """Queue all pictures of a draft. Raises `BadRecipe` before anything is queued."""
-        return self._enqueue(expand(draft, self._rng))
+        return self._enqueue((recipe, parents_of(draft, recipe)) for recipe in expand(draft, self._rng))
 
-    def submit_recipe(self, recipe: Recipe) -> Job:
+    def submit_recipe(self, recipe: Recipe, parents: tuple[Link, ...] = ()) -> Job:
         """Queue one recipe as it is."""
-        return self._enqueue((recipe,))[0]
+        return self._enqueue([(recipe, parents)])[0]
+
+    def restore(self, left: Iterable[Kept]) -> None:
+        """Take in what earlier sessions left: what waited is held until `go_on`, what ran was interrupted."""
+        for kept in left:
+            state = JobState.INTERRUPTED if kept.started else JobState.HELD
+            job = Job(
+                id=next(self._ids),
+                recipe=kept.recipe,
+                parents=kept.parents,
+                key=kept.key,
+                state=state,
+                undecoded=kept.undecoded,
+            )
+            self._jobs[job.id] = job
+            if state is JobState.HELD:
+                self._held.append(job.id)
+        self.jobs_changed.emit()
+
+    def go_on(self, job_id: int | None = None) -> None:
+        """Let what is held run: one job, or all."""
+        for held in [job_id] if job_id is not None else list(self._held):
+            if held not in self._held or self.refusal is not None:
+                continue
+            self._held.remove(held)
+            job = replace(self._jobs[held], state=JobState.QUEUED)
+            self._jobs[held] = job
+            self._waiting.append(held)
+            self._runner.submit(job.id, job.recipe, job.parents, job.key)
+        self.jobs_changed.emit()
+
+    def run_again(self, job_id: int) -> None:
+        """Queue the same recipe once more; an interrupted job of which nothing else is kept makes room for it."""
+        job = self._jobs.get(job_id)
+        if job is None or not job.state.is_final:
+            return
+        self._enqueue([(job.recipe, job.parents)])
+        if job.state is JobState.INTERRUPTED and not job.undecoded:
+            self.forget(job_id)
+
+    def decode_again(self, job_id: int) -> None:
+        """Make the picture of latents that are kept of a job; it takes its place at the end of the queue."""
+        job = self._jobs.get(job_id)
+        if job is None or not job.state.is_final or not job.undecoded or self.refusal is not None:
+            return
+        self._unsaved.pop(job_id, None)
+        self._jobs[job_id] = replace(job, state=JobState.QUEUED, error=None, step=0, seconds=0.0)
+        self._waiting.append(job_id)
+        self._runner.decode(job.id, job.recipe, job.parents, job.key)
+        self.jobs_changed.emit()
+
+    def forget(self, job_id: int) -> None:
+        """Take a job that ended off the list, with what is kept of it on disk. A picture in memory stays."""
+        job = self._jobs.get(job_id)
+        if job is not None and job.state.is_final and job_id not in self._unsaved:
+            del self._jobs[job_id]
+            self._clear_disk(job)
+            self.jobs_changed.emit()
 
     def suggest(self, use: PluginUse, prompt: str, seed: int, count: int) -> int:
         """Ask a prompt tool for texts, between two jobs; `suggested` or `errand_failed` follows with this number."""
@@ -142,7 +215,7 @@ class JobQueue(QObject):
     def cancel_all(self) -> None:
         """Stop the running job and take all others out."""
         # from the back, so that the engine does not start the next one in between
-        self._cancel([job.id for job in reversed((*filter(None, (self.running,)), *self.waiting))])
+        self._cancel([job.id for job in reversed((*filter(None, (self.running,)), *self.waiting, *self.held))])
 
     def move(self, job_id: int, to: int) -> None:
         """Bring a waiting job to place `to` (0 runs next) among the waiting ones."""
@@ -151,10 +224,14 @@ class JobQueue(QObject):
         self._waiting.remove(job_id)
         self._waiting.insert(max(0, to), job_id)
         self._runner.reorder(self._waiting)
+        if self._journal is not None:
+            self._journal.order([job.key for job in (*self.waiting, *self.held)])
         self.jobs_changed.emit()
 
     def clear_finished(self) -> None:
-        """Forget the jobs that ended, except those whose picture is not saved yet."""
+        """Forget the jobs that ended, except those whose picture is not saved or not decoded yet."""
+        for job in [job for job in self._jobs.values() if job.state is JobState.INTERRUPTED and not job.undecoded]:
+            self.forget(job.id)
         self._keep_finished(0)
         self.jobs_changed.emit()
 
@@ -169,7 +246,8 @@ class JobQueue(QObject):
         if failed is None or job_id in self._saving or self._save_again is None or self._background is None:
             return
         self._saving.add(job_id)
-        work = partial(self._save_again, failed, self._jobs[job_id].recipe)
+        job = self._jobs[job_id]
+        work = partial(self._save_again, failed, job.recipe, job.parents)
         self._background.run(work, partial(self._on_saved, job_id), partial(self._on_not_saved, job_id))
 
     def post(self, event: EngineEvent) -> None:
@@ -177,17 +255,27 @@ class JobQueue(QObject):
         self._inbox.post(event)
 
     def close(self, seconds: float = 5.0) -> bool:
-        """Stop the running job at its next step, drop the others, end the thread. False if it did not end in time."""
+        """Stop the running job at its next step, save what is made, keep the rest for the next start, end the threads.
+
+        False if that took too long.
+        """
         self._closed = True
         self._inbox.close()
         return self._runner.close(seconds)
 
-    def _enqueue(self, recipes: tuple[Recipe, ...]) -> tuple[Job, ...]:
-        jobs = tuple(Job(id=next(self._ids), recipe=recipe) for recipe in recipes)
+    def _enqueue(self, wished: Iterable[tuple[Recipe, tuple[Link, ...]]]) -> tuple[Job, ...]:
+        if self.refusal is not None:
+            raise self.refusal
+        jobs = tuple(
+            Job(id=next(self._ids), recipe=recipe, parents=parents, key=secrets.token_hex(8))
+            for recipe, parents in wished
+        )
+        if self._journal is not None:
+            self._journal.add(Kept(key=job.key, recipe=job.recipe, parents=job.parents) for job in jobs)
         for job in jobs:
             self._jobs[job.id] = job
             self._waiting.append(job.id)
-            self._runner.submit(job.id, job.recipe)
+            self._runner.submit(job.id, job.recipe, job.parents, job.key)
         self.jobs_changed.emit()
         return jobs
 
@@ -197,11 +285,23 @@ class JobQueue(QObject):
         self._inbox.take()  # a job that was still waiting has its Cancelled here by now
         for job_id in job_ids:
             job = self._jobs.get(job_id)
-            if job is not None and not job.state.is_final:
+            if job is None or job.state.is_final:
+                continue
+            if job.state is JobState.HELD:  # the engine has never heard of it
+                self._set(ask_to_cancel(job))
+                self._clear_disk(job)
+            elif job.state is not JobState.SAVING:
                 # The engine has taken it, even if Started is not here yet: so it is cancelling, not cancelled.
                 self._set(ask_to_cancel(replace(job, state=JobState.RUNNING)))
                 QTimer.singleShot(self._patience_ms, self, partial(self._look_after, job_id))
         self.jobs_changed.emit()
+
+    def _clear_disk(self, job: Job) -> None:
+        """Nothing of this job is wanted after a restart."""
+        if self._journal is not None:
+            self._journal.over(job.key)
+        if self._spool is not None and self._background is not None and job.undecoded:
+            self._background.run(partial(self._spool.remove, job.key), lambda _: None)
 
     def _look_after(self, job_id: int) -> None:
         job = self._jobs.get(job_id)
@@ -253,9 +353,13 @@ class JobQueue(QObject):
         self._jobs[job.id] = job
         if job.state is not JobState.QUEUED and job.id in self._waiting:
             self._waiting.remove(job.id)
+        if job.state is not JobState.HELD and job.id in self._held:
+            self._held.remove(job.id)
 
     def _keep_finished(self, count: int) -> None:
-        ended = [job.id for job in self._jobs.values() if job.state.is_final and job.id not in self._unsaved]
+        kept = (JobState.INTERRUPTED,)
+        over = (job for job in self._jobs.values() if job.state.is_final and job.state not in kept)
+        ended = [job.id for job in over if job.id not in self._unsaved and not job.undecoded]
         for job_id in ended[: max(0, len(ended) - count)]:
             del self._jobs[job_id]
 
@@ -263,7 +367,9 @@ class JobQueue(QObject):
         self._saving.discard(job_id)
         del self._unsaved[job_id]
         job = self._jobs[job_id]
-        self._jobs[job_id] = replace(job, state=JobState.DONE, step=job.recipe.steps, picture=picture, error=None)
+        self._clear_disk(job)
+        done = replace(job, state=JobState.DONE, step=job.recipe.steps, picture=picture, error=None)
+        self._jobs[job_id] = replace(done, undecoded=False)
         self.picture_added.emit(picture)
         self.jobs_changed.emit()
 

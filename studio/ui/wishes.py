@@ -18,7 +18,7 @@ from studio.core.errors import BadInputImage, StudioError
 from studio.core.job import Job
 from studio.core.picture import Picture
 from studio.core.recipe import ImageRef, Recipe
-from studio.state.gallery_model import PICTURE_MIME
+from studio.state.gallery_model import PICTURE_MIME, mime_of
 from studio.state.intake import Added, local_file
 from studio.state.studio_state import StudioState
 
@@ -73,13 +73,16 @@ class Wishes(QObject):
             queue.cancel(queue.waiting[0].id)
 
     def tell_failure(self, job: Job) -> None:
-        """Say why a job failed; a picture that could not be saved can be saved again."""
+        """Say why a job failed; a picture that could not be saved or decoded can be so again."""
         if job.error is None:
             return
-        if self._state.queue.unsaved(job.id) is None:
-            self._state.messages.error(job.error)
+        queue, tell = self._state.queue, self._state.messages.error
+        if queue.unsaved(job.id) is not None:
+            tell(job.error, self.tr("Save again"), partial(queue.retry_save, job.id))
+        elif job.undecoded:
+            tell(job.error, self.tr("Decode again"), partial(queue.decode_again, job.id))
         else:
-            self._state.messages.error(job.error, self.tr("Save again"), partial(self._state.queue.retry_save, job.id))
+            tell(job.error)
 
     # Reusing
     def use_settings(self, recipe: Recipe) -> None:
@@ -97,8 +100,7 @@ class Wishes(QObject):
 
     def copy_picture(self, picture: Picture, image: QImage) -> None:
         """The picture to the clipboard, as pixels, as a file and as one of ours."""
-        index = self._state.gallery.find(picture.id)
-        mime = self._state.gallery.mimeData([index]) if index.isValid() else QMimeData()
+        mime = mime_of([picture])
         if not image.isNull():
             mime.setImageData(image)
         QGuiApplication.clipboard().setMimeData(mime)
@@ -191,11 +193,10 @@ class Wishes(QObject):
             self._state.intake.restore_url(url)
 
     def _own_pictures(self, mime: QMimeData) -> list[Picture]:
-        """The gallery's pictures that a drag names, as far as their rows are known."""
+        """The gallery's pictures that a drag names, as far as they are known."""
         named = bytes(mime.data(PICTURE_MIME).data()) if mime.hasFormat(PICTURE_MIME) else b""
         ids = named.decode("utf-8", "replace").split()
-        indexes = (self._state.gallery.find(picture_id) for picture_id in ids)
-        return [self._state.gallery.picture(index) for index in indexes if index.isValid()]
+        return [found for picture_id in ids if (found := self._state.gallery.known(picture_id)) is not None]
 
     def _first_file(self, mime: QMimeData) -> list[QUrl]:
         urls = mime.urls()[:1] if mime.hasUrls() else []

@@ -129,8 +129,12 @@ def progress_line(job: Job) -> str:
             return f"{line}  ·  {job.phase} …"
         rate, left = job.steps_per_second, job.seconds_left
         return f"{line}  ·  {rate:.1f} it/s  ·  {tr('{t} left').replace('{t}', duration(left))}" if rate else line
+    interrupted = tr("Interrupted; its steps are kept") if job.undecoded else tr("Interrupted by the end of the studio")
     return {
         JobState.QUEUED: tr("Waiting"),
+        JobState.HELD: tr("Waits for you since last time"),
+        JobState.SAVING: tr("Saving …"),
+        JobState.INTERRUPTED: interrupted,
         JobState.DONE: tr("Done"),
         JobState.CANCELLED: tr("Cancelled"),
         JobState.FAILED: job.error.headline if job.error else tr("Failed"),

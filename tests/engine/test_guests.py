@@ -219,7 +219,7 @@ def test_phases_name_the_plugin(host: ToyHost) -> None:
     asked = (host.add(PartType.PROMPT_TOOL, "upper", upper), host.add(PartType.SCORER, "one", lambda *_: 1.0))
     told: list[str] = []
     fake(host).render(replace(RECIPE, plugins=asked), lambda progress: told.append(progress.phase) or True)
-    assert told == ["plugin toy", "", "", "plugin toy"]
+    assert told == ["plugin toy", "", "", "decoding", "plugin toy"]
 
 
 def test_a_lack_of_memory_is_no_fault_of_a_plugin(host: ToyHost) -> None:
@@ -272,7 +272,7 @@ def test_errands_are_answered_between_jobs_and_jobs_save_what_was_made(host: Toy
     asked = host.add(PartType.PROMPT_TOOL, "upper", lambda prompt, seed, count, use: [prompt.upper()] * count)
     saved: list[Recipe] = []
 
-    def save(rendered: Rendered, recipe: Recipe) -> Any:
+    def save(rendered: Rendered, recipe: Recipe, _parents: object) -> Any:
         saved.append(recipe)
         return keep(rendered, recipe)
 

@@ -4,11 +4,13 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from studio.core.errors import OutOfMemory, StorageProblem, StudioError
-from studio.core.events import Cancelled, EngineEvent, EngineReady, Failed, Finished, Started, Stepped
+from studio.core.events import Cancelled, EngineEvent, EngineReady, Failed, Finished, Saving, Started, Stepped
+from studio.core.library import Link
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
 from studio.engine import Rendered, Runner
@@ -38,19 +40,19 @@ class Ears:
         return [event for event in self.events if isinstance(event, kind)]
 
 
-def keep(rendered: Rendered, recipe: Recipe) -> Picture:
+def keep(rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...] = ()) -> Picture:
     size = rendered.pixels
     return Picture(id="x", recipe=recipe, made_with=rendered.made_with, file=Path("x.png"), width=size.width,
-                   height=size.height, created=datetime.now(UTC))  # fmt: skip
+                   height=size.height, created=datetime.now(UTC), parents=parents)  # fmt: skip
 
 
 @pytest.fixture
 def start() -> Callable[..., tuple[Runner, Ears]]:
     runners: list[Runner] = []
 
-    def make(engine: FakeEngine, save: Callable[[Rendered, Recipe], Picture] = keep) -> tuple[Runner, Ears]:
+    def make(engine: FakeEngine, save: Callable[..., Picture] = keep, **kept: Any) -> tuple[Runner, Ears]:
         ears = Ears()
-        runners.append(Runner(engine, save, ears))
+        runners.append(Runner(engine, save, ears, **kept))
         return runners[-1], ears
 
     yield make
@@ -62,7 +64,8 @@ def test_events_of_one_job_come_in_order(start: Callable[..., tuple[Runner, Ears
     runner, ears = start(FakeEngine())
     runner.submit(1, RECIPE)
     ears.wait(Finished)
-    assert [type(event) for event in ears.events] == [Started, Stepped, Stepped, Stepped, Finished]
+    assert [type(event) for event in ears.events] == [Started, *[Stepped] * 4, Saving, Finished]
+    assert [event.phase for event in ears.of(Stepped)] == ["", "", "", "decoding"]
 
 
 def test_prepare_tells_the_device(start: Callable[..., tuple[Runner, Ears]]) -> None:
@@ -74,7 +77,7 @@ def test_prepare_tells_the_device(start: Callable[..., tuple[Runner, Ears]]) -> 
 def test_a_picture_is_saved_before_it_is_told(start: Callable[..., tuple[Runner, Ears]]) -> None:
     told_at_save: list[int] = []
 
-    def save(rendered: Rendered, recipe: Recipe) -> Picture:
+    def save(rendered: Rendered, recipe: Recipe, _parents: tuple[Link, ...]) -> Picture:
         told_at_save.append(len(ears.of(Finished)))
         return keep(rendered, recipe)
 
@@ -107,7 +110,7 @@ def test_a_job_that_raises_fails_and_the_next_one_runs(
 
 
 def test_a_full_disk_keeps_the_picture_in_memory(start: Callable[..., tuple[Runner, Ears]]) -> None:
-    def save(rendered: Rendered, recipe: Recipe) -> Picture:
+    def save(rendered: Rendered, recipe: Recipe, _parents: tuple[Link, ...]) -> Picture:
         raise StorageProblem("The disk is full.")
 
     runner, ears = start(FakeEngine(), save)

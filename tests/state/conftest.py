@@ -7,9 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from studio.core.picture import Picture
-from studio.core.recipe import Recipe
 from studio.engine.fake import FakeEngine
-from studio.engine.protocol import Rendered
 from studio.engine.runner import Runner
 from studio.state.background import Background
 from studio.state.job_queue import JobQueue, SaveAgain
@@ -30,7 +28,7 @@ def make_queue(background: Background) -> Iterator[Callable[..., JobQueue]]:
 
     def make(
         engine: FakeEngine | None = None,
-        save: Callable[[Rendered, Recipe], Picture] = save,
+        save: Callable[..., Picture] = save,
         save_again: SaveAgain | None = None,
     ) -> JobQueue:
         queue = JobQueue(

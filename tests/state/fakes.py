@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from studio.core.errors import StorageProblem
+from studio.core.library import Link
 from studio.core.picture import MadeWith, Picture
 from studio.core.recipe import Recipe
 from studio.engine.protocol import Rendered
@@ -27,9 +29,9 @@ def picture_of(recipe: Recipe, number: int = 0) -> Picture:
     )
 
 
-def save(rendered: Rendered, recipe: Recipe) -> Picture:
+def save(rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...] = ()) -> Picture:
     """Pretends to save."""
-    return picture_of(recipe, recipe.seed)
+    return replace(picture_of(recipe, recipe.seed), parents=parents)
 
 
 class MemoryStore:

@@ -26,7 +26,7 @@ class HandRunner:
         self.post = post
         self.waiting: list[int] = []
 
-    def submit(self, job_id: int, _recipe: Recipe) -> None:
+    def submit(self, job_id: int, _recipe: Recipe, _parents: object = (), _key: str = "") -> None:
         self.waiting.append(job_id)
 
     def reorder(self, job_ids: list[int]) -> None:

@@ -143,7 +143,7 @@ def test_cancel_all(qtbot: QtBot, make_queue: Make, gate: Gate) -> None:
 def test_a_cancel_that_comes_too_late_keeps_the_picture(qtbot: QtBot, make_queue: Make) -> None:
     saving, go = threading.Event(), threading.Event()
 
-    def slow_save(rendered: Rendered, recipe: Recipe) -> Picture:
+    def slow_save(rendered: Rendered, recipe: Recipe, _parents: object) -> Picture:
         saving.set()
         go.wait(5)
         return save(rendered, recipe)
@@ -240,12 +240,12 @@ class FullDisk:
     def __init__(self) -> None:
         self.full = True
 
-    def save(self, rendered: Rendered, recipe: Recipe) -> Picture:
+    def save(self, rendered: Rendered, recipe: Recipe, _parents: object) -> Picture:
         if self.full:
             raise StorageProblem("The disk is full.", "Make room and try again.")
         return save(rendered, recipe)
 
-    def save_again(self, failed: Failed, recipe: Recipe) -> Picture:
+    def save_again(self, failed: Failed, recipe: Recipe, _parents: object) -> Picture:
         assert failed.unsaved is not None
         if self.full:
             raise StorageProblem("The disk is still full.")

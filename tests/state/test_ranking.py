@@ -16,7 +16,7 @@ from tests.state.fakes import picture_of
 SCORES = {10: 0.2, 11: 0.9, 12: 0.5}
 
 
-def save(_rendered: Rendered, recipe: Recipe) -> Picture:
+def save(_rendered: Rendered, recipe: Recipe, _parents: object) -> Picture:
     picture = picture_of(recipe, recipe.seed)
     scores = (("rank:clip", SCORES[recipe.seed]),) if recipe.seed in SCORES else ()
     return replace(picture, made_with=replace(picture.made_with, scores=scores))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -24,7 +24,7 @@ from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals,
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
 from studio.engine.diffusion.guest_sampler import GuestSampler
 from studio.engine.diffusion.guides import Source, prepare_guides
-from studio.engine.diffusion.latents import decode, noise, seeded
+from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, noise, seeded, undecoded
 from studio.engine.diffusion.memory import as_out_of_memory, free
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.previews import Previewer
@@ -34,7 +34,7 @@ from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, m
 from studio.engine.diffusion.snapshot import settings_kept
 from studio.engine.guests import Guests, OnFault
 from studio.engine.libraries import be_quiet
-from studio.engine.protocol import OnProgress, PluginHost, ReadImage, Rendered
+from studio.engine.protocol import OnProgress, PluginHost, ReadImage, Rendered, Undecoded
 
 VERSIONS = tuple((name, version(name)) for name in ("torch", "diffusers", "transformers"))
 
@@ -74,11 +74,19 @@ class DiffusionEngine:
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
+        return self._guarded(recipe, lambda: self._render(recipe, Reporter(recipe.steps, on_progress)))
+
+    def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
+        """The picture of latents that `render` told before. Raises `StudioError`, `RenderCancelled`."""
+        recipe = kept.recipe
+        return self._guarded(recipe, lambda: self._decode(kept, Reporter(recipe.steps, on_progress)))
+
+    def _guarded(self, recipe: Recipe, work: Callable[[], Rendered]) -> Rendered:
         lack: OutOfMemory | None
         try:
             self._made_ready()  # sets the number of threads, which is to stay
             with settings_kept():
-                return self._render(recipe, Reporter(recipe.steps, on_progress))
+                return work()
         except OutOfMemory as error:  # said inside a plugin's fence
             lack = error
         except (MemoryError, RuntimeError) as error:
@@ -121,17 +129,24 @@ class DiffusionEngine:
         if self._last is not None and self._last[0] == made_from and not guests.faults:
             return replace(self._last[1], reused=True, recipe=guests.changed_recipe())
         self._last = None
-        pixels = guests.retouch(self._paint(guests, model, ready, report), report.phase)
-        scores = guests.score(pixels, report.phase)
-        made_with = replace(_made_with(model, ready.device, pixels, began), scores=scores, notes=tuple(guests.notes))
-        if guests.sampler_version is not None:
-            made_with = replace(made_with, versions=(*made_with.versions, _version_of(guests.sampler_version)))
-        rendered = Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
+        rendered = _finished(guests, model, ready, self._paint(guests, model, ready, report, began), report, began)
         if not guests.faults:
             self._last = (made_from, rendered)
         return rendered
 
-    def _paint(self, guests: Guests, model: Model, ready: _Ready, report: Reporter) -> Pixels:
+    def _decode(self, kept: Undecoded, report: Reporter) -> Rendered:
+        """What is left of a picture whose loop has run: decode, picture tools, scorers."""
+        began, ready, recipe = time.monotonic() - kept.seconds, self._made_ready(), kept.recipe
+        guests = Guests(self._plugins, self._read_image, recipe, self.on_fault, as_out_of_memory)
+        guests.look_up()
+        report.phase(f"loading {recipe.model.name}")
+        model = ready.pool.get(recipe.model.name, recipe.exact, report.poll)
+        report.phase("decoding")
+        with interruptible((model.vae.decoder,), report):
+            pixels = decode_patiently(model.vae, latents_of(kept).to(model.device))
+        return replace(_finished(guests, model, ready, pixels, report, began), recipe=guests.recipe)
+
+    def _paint(self, guests: Guests, model: Model, ready: _Ready, report: Reporter, began: float) -> Pixels:
         """Adapters, text, controls, guides, noise, loop, decode: one named step after the other."""
         recipe = guests.recipe
         check_size(recipe.size, model)
@@ -162,7 +177,7 @@ class DiffusionEngine:
                     after_step=(_Watch(report, _previewer(model, sampler)),),
                     timestep_cond=source.timestep_cond,
                 )
-            report.phase("decoding")
+            report.decoding(undecoded(latents, recipe, time.monotonic() - began))
             with interruptible((model.vae.decoder,), report):
                 return decode(model.vae, latents)
 
@@ -269,6 +284,16 @@ def _start_latents(recipe: Recipe, model: Model, sampler: DiffusersSampler, gene
 def _timestep_cond(recipe: Recipe, model: Model) -> Tensor | None:
     features = model.unet.config.time_cond_proj_dim
     return None if features is None else guidance_embedding(recipe.guidance_scale, features, model.device, model.dtype)
+
+
+def _finished(guests: Guests, model: Model, ready: _Ready, pixels: Pixels, report: Reporter, began: float) -> Rendered:
+    """A decoded picture after picture tools and scorers, with its circumstances."""
+    pixels = guests.retouch(pixels, report.phase)
+    scores = guests.score(pixels, report.phase)
+    made_with = replace(_made_with(model, ready.device, pixels, began), scores=scores, notes=tuple(guests.notes))
+    if guests.sampler_version is not None:
+        made_with = replace(made_with, versions=(*made_with.versions, _version_of(guests.sampler_version)))
+    return Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
 
 
 def _version_of(plugin: PluginRef) -> tuple[str, str]:

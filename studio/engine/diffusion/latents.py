@@ -9,6 +9,9 @@ from torch import Tensor
 
 from studio.core.errors import BadPicture
 from studio.core.pixels import Pixels
+from studio.core.recipe import Recipe
+from studio.engine.diffusion.memory import is_lack
+from studio.engine.protocol import Undecoded
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -41,6 +44,47 @@ def decode(vae: Any, latents: Tensor) -> Pixels:
             vae.to(kept)
     check_finite(image, "while the picture was decoded")
     return to_pixels(image)
+
+
+def decode_patiently(vae: Any, latents: Tensor) -> Pixels:
+    """As `decode`; where that lacks memory or numbers, once more in tiles, in 32 bits, on the processor."""
+    try:
+        return decode(vae, latents)
+    except BadPicture:
+        pass
+    except (MemoryError, RuntimeError) as error:
+        if not is_lack(error):
+            raise
+    device, dtype = vae.device, vae.dtype
+    try:
+        if hasattr(vae, "enable_tiling"):
+            vae.enable_tiling()
+        return decode(vae.to("cpu", torch.float32), latents.to("cpu", torch.float32))
+    finally:
+        if hasattr(vae, "disable_tiling"):
+            vae.disable_tiling()
+        vae.to(device, dtype)
+
+
+def undecoded(latents: Tensor, recipe: Recipe, seconds: float) -> Undecoded:
+    """Latents as bytes, to be kept. Raises `BadPicture` if they are no numbers: then decoding again cannot help."""
+    check_finite(latents, "while the picture formed")
+    plain = latents.detach().contiguous().cpu()
+    data = plain.view(torch.uint8).numpy().tobytes()
+    dtype = str(latents.dtype).removeprefix("torch.")
+    return Undecoded(recipe=recipe, shape=tuple(latents.shape), dtype=dtype, data=data, seconds=seconds)
+
+
+def latents_of(kept: Undecoded) -> Tensor:
+    """The tensor that `undecoded` was given, on the CPU. Raises `BadPicture` for bytes that are none."""
+    dtype = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}.get(kept.dtype)
+    try:
+        if dtype is None:
+            raise ValueError(kept.dtype)
+        return torch.frombuffer(bytearray(kept.data), dtype=dtype).reshape(kept.shape)
+    except (ValueError, RuntimeError) as error:
+        hint = "Its settings are kept: run it again."
+        raise BadPicture("What was kept of the picture cannot be decoded.", hint, str(error)) from None
 
 
 def check_finite(tensor: Tensor, when: str) -> None:

@@ -15,15 +15,19 @@ def as_out_of_memory(error: MemoryError | RuntimeError, recipe: Recipe) -> OutOf
 
     To be raised outside the `except` block: as the error's context it would keep the frames, and with them the tensors.
     """
-    detail = str(error) or type(error).__name__
-    lacks = isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in detail.lower() for sign in _SIGNS)
-    if not lacks:  # the allocators of CPU and MPS raise a plain RuntimeError
+    if not is_lack(error):
         return None
     return OutOfMemory(
         f"There is not enough memory for {recipe.size} pixels with this model; the recipe is kept.",
         "Choose a smaller size, fewer control layers, or close other programs.",
-        detail,
+        str(error) or type(error).__name__,
     )
+
+
+def is_lack(error: BaseException) -> bool:
+    """Whether an error is a lack of memory; the allocators of CPU and MPS raise a plain RuntimeError."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(sign in words for sign in _SIGNS)
 
 
 def free() -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from studio.core.pixels import Pixels
-from studio.engine.protocol import OnProgress, Progress, RenderCancelled
+from studio.engine.protocol import OnProgress, Progress, RenderCancelled, Undecoded
 
 POLL_SECONDS = 0.1  # how often a long step asks whether to go on
 
@@ -27,6 +27,11 @@ class Reporter:
         self._phase = phase
         self._tell()
 
+    def decoding(self, kept: Undecoded) -> None:
+        """The loop is over; whoever listens may keep what it ended with."""
+        self._phase = "decoding"
+        self._tell(undecoded=kept)
+
     def begin(self) -> None:
         """The first step begins: the clock of its/s starts."""
         self._phase, self._began = "", time.monotonic()
@@ -41,11 +46,18 @@ class Reporter:
         if time.monotonic() - self._told >= POLL_SECONDS:
             self._tell()
 
-    def _tell(self, preview: Pixels | None = None) -> None:
+    def _tell(self, preview: Pixels | None = None, undecoded: Undecoded | None = None) -> None:
         now = time.monotonic()
         self._told = now
         seconds = 0.0 if self._began is None else now - self._began
-        progress = Progress(step=self._step, steps=self._steps, seconds=seconds, phase=self._phase, preview=preview)
+        progress = Progress(
+            step=self._step,
+            steps=self._steps,
+            seconds=seconds,
+            phase=self._phase,
+            preview=preview,
+            undecoded=undecoded,
+        )
         if not self._on_progress(progress):
             raise RenderCancelled
 

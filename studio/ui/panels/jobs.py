@@ -11,14 +11,14 @@ from studio.core.picture import Picture
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.ui.icons import icon
-from studio.ui.panels.jobs_delegate import JobsDelegate
+from studio.ui.panels.jobs_delegate import JobsDelegate, wish_at, wish_words
 from studio.ui.theme import colors
 from studio.ui.widgets.text import plain
 from studio.ui.words import facts_line, progress_line
 
 
 class JobsView(QListView):
-    """A list of jobs. Delete cancels, Alt+Up and Alt+Down reorder the waiting ones.
+    """A list of jobs. Delete cancels, or takes off the list what was interrupted; Alt+Up and Alt+Down reorder.
 
     Signals: `picture_wished(Picture)` - show what a job made; `problem_wished(Job)` - say again why it failed;
     `recipe_wished(Recipe)` - use its settings.
@@ -35,7 +35,7 @@ class JobsView(QListView):
         self._queue = queue
         self.setModel(model)
         delegate = JobsDelegate(self)
-        delegate.cancel_wished.connect(lambda job: queue.cancel(job.id))
+        delegate.wished.connect(self._on_wish)
         self.setItemDelegate(delegate)
         self.setUniformItemSizes(True)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -52,9 +52,11 @@ class JobsView(QListView):
         return index.data(JobListModel.JobRole) if index.isValid() else None
 
     def cancel_selected(self) -> None:
-        """Cancel the current row's job."""
+        """Cancel the current row's job; one that was interrupted leaves the list."""
         job = self.current_job()
-        if job is not None:
+        if job is not None and job.state is JobState.INTERRUPTED:
+            self._queue.forget(job.id)
+        elif job is not None:
             self._queue.cancel(job.id)
 
     def move_selected(self, by: int) -> None:
@@ -72,6 +74,7 @@ class JobsView(QListView):
         menu.addAction(icon("cancel"), self.tr("Cancel"), lambda: self._queue.cancel(job.id)).setEnabled(
             not job.state.is_final
         )
+        self._add_left_over(menu, job)
         menu.addSeparator()
         menu.addAction(icon("reuse"), self.tr("Use these settings"), lambda: self.recipe_wished.emit(job.recipe))
         if isinstance(job.picture, Picture):
@@ -83,6 +86,22 @@ class JobsView(QListView):
         menu.addSeparator()
         menu.addAction(self.tr("Clear what is over"), self._queue.clear_finished)
         return menu
+
+    def _add_left_over(self, menu: QMenu, job: Job) -> None:
+        """What can be done with jobs of an earlier session, and with pictures that are not decoded."""
+        if job.state is JobState.HELD:
+            menu.addAction(icon("play"), self.tr("Let it run"), lambda: self._queue.go_on(job.id))
+            menu.addAction(icon("play"), self.tr("Let all run that waited"), lambda: self._queue.go_on())
+        if job.undecoded and job.state.is_final:
+            menu.addAction(icon("retry"), self.tr("Decode again"), lambda: self._queue.decode_again(job.id))
+        if job.state in (JobState.INTERRUPTED, JobState.FAILED, JobState.CANCELLED):
+            menu.addAction(icon("retry"), self.tr("Run again"), lambda: self._queue.run_again(job.id))
+        if job.state is JobState.INTERRUPTED or (job.undecoded and job.state.is_final):
+            forget = menu.addAction(icon("close"), self.tr("Take it off the list"), lambda: self._queue.forget(job.id))
+            forget.setEnabled(self._queue.unsaved(job.id) is None)
+
+    def _on_wish(self, job: Job, wish: str) -> None:
+        getattr(self._queue, wish)(job.id)
 
     def _open(self, job: Job | None) -> None:
         if job is not None and job.picture is not None:
@@ -116,7 +135,9 @@ class JobsView(QListView):
             if job is None:
                 QToolTip.hideText()
             else:
+                wish = wish_at(self.visualRect(index), event.pos(), job)
                 words = f"{job.recipe.prompt}\n{facts_line(job.recipe)}\n{progress_line(job)}"
+                words = wish_words(wish) if wish else words
                 QToolTip.showText(event.globalPos(), plain(words), self)
             return True
         return super().viewportEvent(event)

@@ -1,0 +1,365 @@
+"""What is on disk of jobs that are not over: the journal and the spool, over restarts, damage and full disks."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.core.errors import BadPicture, StorageProblem
+from studio.core.events import Cancelled, Failed, Finished, Saving, Started
+from studio.core.job import Kept
+from studio.core.library import Link, LinkKind
+from studio.core.picture import Picture
+from studio.core.recipe import Recipe
+from studio.engine.fake import FakeEngine
+from studio.engine.journal import Journal
+from studio.engine.protocol import Rendered, Undecoded
+from studio.engine.runner import Runner
+from studio.engine.saver import Saver
+from studio.engine.spool import Spool
+from tests.engine.test_runner import Ears, keep
+
+PARENTS = (Link(kind=LinkKind.VARIED, parent="20261121-000000-000000-00000000"),)
+JOBS = tuple(
+    Kept(key=f"job-{n}", recipe=Recipe(prompt=f"雪山 {n} \ud800", seed=n), parents=PARENTS[: n % 2]) for n in range(5)
+)
+CLEAN = tuple(replace(job, recipe=replace(job.recipe, prompt=job.recipe.prompt[:-1] + "\ufffd")) for job in JOBS)
+
+
+@pytest.fixture
+def journal(data: Path) -> Iterator[Callable[..., Journal]]:
+    """Opens journals over one folder, as one studio after the other would; `die` leaves the file as a kill does."""
+    made: list[Journal] = []
+
+    def make(**how: Any) -> Journal:
+        made.append(Journal(data / "queue", **how))
+        return made[-1]
+
+    yield make
+    for one in made:
+        assert one.close()
+
+
+def die(journal: Journal) -> None:
+    """End a journal as a kill would: its file stays as it is, nobody holds it."""
+    assert journal.wait(5)
+    journal._open.add("so that the file stays")
+    assert journal.close()
+
+
+def test_waiting_and_interrupted_jobs_come_back_in_their_order(journal: Callable[..., Journal]) -> None:
+    first = journal()
+    first.add(JOBS)
+    first.order(["job-4", "job-1"])
+    first.started("job-0")
+    first.started("job-2")
+    first.over("job-2")
+    die(first)
+    kept = journal().open()
+    assert [job.key for job in kept] == ["job-4", "job-1", "job-0", "job-3"]
+    assert [job.key for job in kept if job.started] == ["job-0"]
+    assert {replace(job, started=False) for job in kept} == set(CLEAN) - {CLEAN[2]}
+
+
+def test_restarts_neither_lose_nor_double_anything(journal: Callable[..., Journal], data: Path) -> None:
+    first = journal()
+    first.add(JOBS)
+    first.started("job-1")
+    die(first)
+    (old,) = (data / "queue").iterdir()
+    before = old.read_bytes()
+    second = journal()
+    kept = second.open()
+    old.write_bytes(before)  # killed after the jobs were taken over and before the old file went
+    die(second)
+    third = journal()
+    assert third.open() == kept
+    for job in kept:
+        third.over(job.key)
+    assert third.close()
+    assert list((data / "queue").iterdir()) == []
+    assert journal().open() == ()
+
+
+def test_another_running_studio_keeps_its_jobs(journal: Callable[..., Journal]) -> None:
+    running = journal()
+    running.add(JOBS)
+    assert running.wait(5)
+    assert journal().open() == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_damage_costs_only_the_lines_it_hits(journal: Callable[..., Journal], data: Path, seed: int) -> None:
+    first = journal()
+    first.add(JOBS)
+    die(first)
+    (file,) = (data / "queue").iterdir()
+    rng, lines = random.Random(seed), file.read_bytes().split(b"\n")
+    hit = rng.randrange(len(JOBS))
+    lines[hit] = rng.choice([lines[hit][: len(lines[hit]) // 2], rng.randbytes(50).replace(b"\n", b""), b"[" * 9000])
+    file.write_bytes(b"\n".join(lines))
+    assert [job.key for job in journal().open()] == [f"job-{n}" for n in range(5) if n != hit]
+
+
+@pytest.mark.parametrize(
+    "line", ["[]", "{}", '{"job": 3, "recipe": "x"}', '{"order": [3, {}]}', "null", '{"job": "x"}']
+)
+def test_hostile_lines_are_passed_over(journal: Callable[..., Journal], data: Path, line: str) -> None:
+    (data / "queue").mkdir(parents=True)
+    (data / "queue" / "20260101-000000-000000-00000000.jsonl").write_text(line + "\n")
+    assert journal().open() == ()
+
+
+def test_a_full_disk_is_told_once_and_made_up_for(
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    one = journal(on_trouble=told.append)
+    real, full = os.write, [True]
+
+    def write(descriptor: int, data: Any) -> int:
+        if full and threading.current_thread().name == "journal":
+            real(descriptor, bytes(data[:7]))  # a disk that takes a little more
+            raise OSError(28, "No space left on device")
+        return real(descriptor, data)
+
+    monkeypatch.setattr(os, "write", write)
+    one.add(JOBS[:2])
+    assert not one.wait(0.2)
+    one.add(JOBS[2:])
+    assert not one.wait(0.2)
+    assert len(told) == 1
+    full.clear()
+    one.started("job-1")
+    assert one.wait(5)
+    die(one)
+    kept = journal().open()
+    assert [job.key for job in kept] == [f"job-{n}" for n in range(5)]
+    assert [job.key for job in kept if job.started] == ["job-1"]
+
+
+def test_1000_jobs_are_taken_at_once(journal: Callable[..., Journal]) -> None:
+    many = tuple(Kept(key=f"job-{n}", recipe=Recipe(prompt="x" * 100, seed=n)) for n in range(1000))
+    one = journal()
+    one.add(many)
+    for job in many[:500]:
+        one.over(job.key)
+    die(one)
+    assert [job.key for job in journal().open()] == [f"job-{n}" for n in range(500, 1000)]
+
+
+LATENTS = Undecoded(
+    recipe=JOBS[1].recipe, shape=(1, 16, 4, 4), dtype="float32", data=random.Random(1).randbytes(1024), seconds=3.5
+)
+
+
+def test_latents_come_back_as_they_were(data: Path) -> None:
+    spool = Spool(data / "spool")
+    assert spool.left() == ()
+    assert spool.put("job-1", LATENTS, PARENTS)
+    assert spool.has("job-1")
+    assert spool.read("job-1") == replace(LATENTS, recipe=CLEAN[1].recipe)
+    assert spool.left() == (replace(CLEAN[1], parents=PARENTS, started=True, undecoded=True),)
+    spool.remove("job-1")
+    spool.remove("job-1")
+    assert list((data / "spool").iterdir()) == []
+    with pytest.raises(StorageProblem, match="is gone"):
+        spool.read("job-1")
+
+
+def test_a_damaged_spool_is_said_and_kept_aside(data: Path) -> None:
+    spool, file = Spool(data / "spool"), data / "spool" / "job-1.latents"
+    rng = random.Random(7)
+    print("seed 7")
+    assert spool.put("job-1", LATENTS)
+    good = file.read_bytes()
+    for _ in range(300):
+        bad = bytearray(good)
+        bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
+        file.write_bytes(bytes(bad) if rng.random() < 0.7 else good[: rng.randrange(len(good))])
+        said = ""
+        try:
+            assert spool.read("job-1").data == LATENTS.data  # the damage lies in the text around it
+        except StorageProblem as error:
+            said = error.headline
+        assert said == "" or "is damaged" in said
+    file.write_bytes(good[:-1])
+    (data / "spool" / "job-2.latents.1-abcdef.part").write_bytes(b"x")
+    assert spool.left() == ()
+    assert [left.name for left in (data / "spool").iterdir()] == ["job-1.latents.damaged"]
+
+
+def test_a_key_never_leaves_the_folder(data: Path) -> None:
+    with pytest.raises(ValueError, match="no key"):
+        Spool(data / "spool").has("../x")
+
+
+def test_a_disk_that_refuses_latents_stops_nothing(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("in the way")
+    assert not Spool(tmp_path / "spool").put("job-1", LATENTS)
+
+
+def test_the_saver_bounds_what_waits_and_close_waits_for_it() -> None:
+    go_on, done = threading.Event(), []
+    saver = Saver(room=2)
+    saver.put(lambda: go_on.wait(10))
+    for n in range(2):
+        saver.put(lambda n=n: done.append(n))
+    more = threading.Thread(target=saver.put, args=(lambda: done.append(2),))
+    more.start()
+    more.join(0.1)
+    assert more.is_alive(), "there is no room until the disk answers"
+    go_on.set()
+    more.join(5)
+    assert saver.close(5)
+    assert done == [0, 1, 2]
+
+
+@pytest.fixture
+def kept_runner(data: Path) -> Iterator[Callable[..., tuple[Runner, Ears]]]:
+    """Runners that keep things in one folder, one after the other."""
+    runners: list[Runner] = []
+
+    def make(engine: FakeEngine, save: Callable[..., Picture] = keep) -> tuple[Runner, Ears]:
+        ears = Ears()
+        runners.append(Runner(engine, save, ears, Journal(data / "queue"), Spool(data / "spool")))
+        return runners[-1], ears
+
+    yield make
+    for runner in runners:
+        assert runner.close(5)
+
+
+def submit(runner: Runner, job_id: int = 1) -> None:
+    job = JOBS[job_id]
+    runner._journal.add([job])
+    runner.submit(job_id, job.recipe, job.parents, job.key)
+
+
+def on_disk(data: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(keys in the spool, keys of jobs that are not over), read as the next studio would."""
+    journal = Journal(data / "queue")
+    kept = journal.open()
+    die(journal)
+    return tuple(job.key for job in Spool(data / "spool").left()), tuple(job.key for job in kept)
+
+
+def test_the_engine_goes_on_while_the_disk_works(kept_runner: Callable[..., tuple[Runner, Ears]]) -> None:
+    go_on = threading.Event()
+
+    def slow(rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:
+        assert go_on.wait(10)
+        return keep(rendered, recipe, parents)
+
+    runner, ears = kept_runner(FakeEngine(), slow)
+    submit(runner, 1)
+    submit(runner, 2)
+    ears.wait(Saving, 2)
+    assert ears.of(Finished) == []
+    go_on.set()
+    first, second = ears.wait(Finished, 2)
+    assert (first.picture.parents, second.picture.parents) == (PARENTS, ())
+
+
+def test_nothing_is_left_of_a_saved_picture(kept_runner: Callable[..., tuple[Runner, Ears]], data: Path) -> None:
+    runner, ears = kept_runner(FakeEngine())
+    submit(runner)
+    ears.wait(Finished)
+    assert runner.close(5)
+    assert on_disk(data) == ((), ())
+
+
+@pytest.mark.parametrize("error", [BadPicture("NaN."), MemoryError(), SystemExit(1)])
+def test_a_decoder_that_fails_leaves_the_latents(
+    kept_runner: Callable[..., tuple[Runner, Ears]], data: Path, error: BaseException
+) -> None:
+    engine = FakeEngine()
+
+    def fail() -> None:
+        raise error
+
+    engine.before_decode = fail
+    runner, ears = kept_runner(engine)
+    submit(runner)
+    assert ears.wait(Failed)[0].undecoded
+    engine.before_decode = None
+    runner.decode(1, JOBS[1].recipe, PARENTS, JOBS[1].key)
+    (finished,) = ears.wait(Finished)
+    assert finished.picture.recipe == CLEAN[1].recipe
+    assert runner.close(5)
+    assert on_disk(data) == ((), ())
+
+
+def test_a_failed_save_leaves_latents_and_job_for_the_next_start(
+    kept_runner: Callable[..., tuple[Runner, Ears]], data: Path
+) -> None:
+    def refuse(*_: object) -> Picture:
+        raise StorageProblem("The disk is full.")
+
+    runner, ears = kept_runner(FakeEngine(), refuse)
+    submit(runner)
+    failed = ears.wait(Failed)[0]
+    assert failed.undecoded and failed.unsaved is not None
+    assert runner.close(5)
+    assert on_disk(data) == ((JOBS[1].key,), (JOBS[1].key,))
+
+
+def test_a_cancelled_job_leaves_nothing_and_a_closed_one_is_interrupted(
+    kept_runner: Callable[..., tuple[Runner, Ears]], data: Path
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def before_step(_step: int) -> None:
+        reached.set()
+        assert go_on.wait(10)
+
+    runner, ears = kept_runner(FakeEngine(before_step=before_step))
+    submit(runner, 1)
+    assert reached.wait(5)
+    submit(runner, 2)
+    submit(runner, 3)
+    runner.cancel(2)
+    runner.cancel(1)
+    go_on.set()
+    ears.wait(Cancelled, 2)
+    ears.wait(Started, 2)
+    reached.clear()
+    go_on.clear()
+    assert reached.wait(5)
+    submit(runner, 4)
+    closing = threading.Thread(target=runner.close)
+    closing.start()
+    while not runner._closing:
+        closing.join(0.01)
+    go_on.set()
+    closing.join(10)
+    journal = Journal(data / "queue")
+    assert [(job.key, job.started) for job in journal.open()] == [("job-3", True), ("job-4", False)]
+    die(journal)
+
+
+def test_the_place_of_a_crash_is_told_before_it_can_happen(data: Path) -> None:
+    crumbs: list[str] = []
+    ears = Ears()
+    runner = Runner(FakeEngine(), keep, ears, crumb=crumbs.append)
+    runner.submit(1, Recipe(prompt="p", seed=1, steps=2))
+    ears.wait(Finished)
+    assert runner.close(5)
+    assert crumbs == ["starting, mini", "decoding, mini", ""]
+
+
+def test_lines_are_plain_json(journal: Callable[..., Journal], data: Path) -> None:
+    one = journal()
+    one.add(JOBS[:1])
+    die(one)
+    (file,) = (data / "queue").iterdir()
+    (line,) = file.read_text("utf-8").splitlines()
+    assert json.loads(json.loads(line)["recipe"])["seed"] == 0
