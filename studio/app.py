@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
 from studio.core.library import Link
 from studio.core.paths import Folders, model_folders
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins")
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "sheets")
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
@@ -76,6 +77,7 @@ class Studio:
         self._closed = True
         self.window.close()
         self._keeper.flush()
+        self.state.exporter.cancel()
         self.draft.undo_stack.clear()  # its commands hold models; freed later, in any order, Qt's destructor crashes
         self.queue.close()
         for thread in self._threads.values():
@@ -187,6 +189,12 @@ def _state(
         lambda _: messages.warn("The picture does not stop.", "Its step is still computing; the studio stays usable.")
     )
     models = list_models(model_folders(folders)) or ("mini",)
+    plots = make_plots(store, queue, plugins, models, threads["sheets"])
+    plots.sheet_added.connect(gallery.insert)
+    exporter = make_exporter(threads["sheets"])
+    comparison = make_comparison(threads["pictures"])
+    for source in (plots.failed, exporter.failed, comparison.failed):
+        source.connect(messages.error)
     return StudioState(
         messages=messages,
         draft=draft,
@@ -204,6 +212,9 @@ def _state(
         plugins=plugins,
         own_files=OwnFiles(folders.files, (folders.loras,), threads["files"]),
         ranking=Ranking(queue),
+        plots=plots,
+        exporter=exporter,
+        comparison=comparison,
         plugins_folder=folders.plugins,
         models=models,
         advice=advice_for(models, model_folders(folders)),
