@@ -1,59 +1,46 @@
-"""The pictures of the gallery as rows, newest first, read from the store page by page off the UI thread."""
+"""The gallery's rows: what a search shows, kept true while pictures come, go, return from the trash and are marked."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any, Protocol
 
-from PySide6.QtCore import (
-    QAbstractListModel,
-    QByteArray,
-    QMimeData,
-    QModelIndex,
-    QObject,
-    QPersistentModelIndex,
-    Qt,
-    QUrl,
-    Signal,
-)
-from PySide6.QtGui import QUndoCommand, QUndoStack
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtGui import QUndoStack
 
 from studio.core.errors import StudioError
+from studio.core.library import BadQuery, Query, Sort
 from studio.core.picture import Picture
 from studio.state.background import Background
+from studio.state.gallery_listing import Edits, Found, PictureStore, Shown, look_again, look_alike, look_anew
+from studio.state.gallery_marks import MarkChange, MarkCommand, RemovalCommand, back, marked
+from studio.state.gallery_rows import GATHER_MAX, PICTURE_MIME, ROOT, WINDOW_MAX, GalleryRows, Index, mime_of
+from studio.state.picture_cache import OWN
+from studio.state.row_order import Days
 from studio.state.thumbnails import Thumbnails
 
-PAGE = 200
-PICTURE_MIME = "application/x-studio-picture"  # ids, one a line
-Index = QModelIndex | QPersistentModelIndex
-ROOT = QModelIndex()
+__all__ = ["GATHER_MAX", "PICTURE_MIME", "GalleryModel", "Index", "PictureStore", "mime_of"]
+
+FIRST = 60  # pictures that come with the rows
+BY_TIME = (Sort.NEWEST, Sort.OLDEST)
 
 
-class PictureStore(Protocol):
-    """What this model needs of the gallery; every method is called in a background thread and may raise StudioError."""
+class GalleryModel(GalleryRows):
+    """Rows over a store: those of one `Query`, or the pictures that resemble one.
 
-    def page(self, offset: int, limit: int, /) -> Sequence[Picture]: ...
-    def get(self, picture_id: str, /) -> Picture | None: ...
-    def remove(self, picture_id: str, /) -> object: ...
-    def restore(self, picture_id: str, /) -> object: ...
+    Mutable state: `_query` (of the rows), `_asked` (wished last), `_alike`, `_leaving` (ids on their way to the
+    trash), `_trashed` (removed in this session, by id), `_meanwhile` (pictures that came while all rows are being
+    read; None while they are not).
 
-
-class GalleryModel(QAbstractListModel):
-    """Rows over a store. `PictureRole` gives a Picture, `ThumbnailRole` a QImage or None, `RecipeRole` a Recipe.
-
-    Mutable state: `_rows` (the newest pictures of the store, without a gap), `_more` (the store may have older ones),
-    `_leaving` (ids on their way to the trash), `_trashed` (removed in this session, by id), `_meanwhile` (pictures
-    that came while the first page was being read; None while it is not).
-
-    Signals: `failed(StudioError)` - a page, a removal or a restore did not succeed; the rows are read anew.
+    Signals: `listed()` - the rows are those of `query` now; `query_failed(BadQuery)` - a search cannot be understood,
+    the rows stay; `failed(StudioError)` - something else did not succeed, the rows are read anew; `gone(id)` - a
+    picture goes to the trash; `marks_changed()` - the store holds new marks.
     """
 
-    PictureRole = Qt.ItemDataRole.UserRole + 1
-    ThumbnailRole = Qt.ItemDataRole.UserRole + 2
-    RecipeRole = Qt.ItemDataRole.UserRole + 3
-
-    failed = Signal(object)
+    listed = Signal()
+    query_failed = Signal(object)
+    gone = Signal(str)
+    marks_changed = Signal()
 
     def __init__(
         self,
@@ -63,37 +50,131 @@ class GalleryModel(QAbstractListModel):
         undo_stack: QUndoStack | None = None,
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._store, self._background, self._thumbnails = store, background, thumbnails
+        super().__init__(store, background, thumbnails, parent)
         self._undo_stack = undo_stack
-        self._rows: list[Picture] = []
-        self._more = False
-        self._fetching = False
+        self._query = self._asked = Query()
+        self._alike: Picture | None = None
         self._leaving: set[str] = set()
         self._trashed: dict[str, Picture] = {}
         self._meanwhile: list[Picture] | None = None
-        thumbnails.ready.connect(self._on_thumbnail)
+
+    @property
+    def query(self) -> Query:
+        """What was asked for last; the rows follow with `listed`."""
+        return self._asked
+
+    @property
+    def alike(self) -> Picture | None:
+        """The picture that the rows resemble while similar ones are shown, else None."""
+        return self._alike
+
+    # What is shown
+    def set_query(self, query: Query) -> None:
+        """Show what answers a query; a newer one takes the place of one still on its way."""
+        self._asked = query
+        self._look(partial(look_anew, self._store, query, FIRST), query, None)
+
+    def show_similar(self, picture: Picture) -> None:
+        """Show the pictures that look like this one, the most similar first; `set_query` ends it."""
+        self._asked = Query(sort=self._query.sort)
+        self._look(partial(look_alike, self._store, picture.id, self._cache.next_own), self._asked, picture)
 
     def refresh(self) -> None:
-        """Read anew from the store; the first page comes at once, older ones when a view asks."""
-        self._fetching = True
-        self._meanwhile = []
-        self._background.run_latest("page", partial(self._store.page, 0, PAGE), self._start_over, self._on_page_failed)
+        """Bring the rows up to date with the store; selection and place stay where the rows do."""
+        if self._alike is not None:
+            self.show_similar(self._alike)
+        elif self._meanwhile is not None or not len(self._order):
+            self.set_query(self._asked)
+        else:
+            self._look_again()
 
+    def _look_again(self) -> None:
+        sight = self._order.span(*self._sight)[:WINDOW_MAX]
+        known = {key: found.id for key in sight if key > OWN and (found := self._cache.get(key)) is not None}
+        own = {picture_id: key for picture_id, key in self._cache.own().items() if key in self._order}
+        work = partial(look_again, self._store, self._query, FIRST, Shown(self._order.keys(), own, known))
+        self._background.run_latest("listing", work, partial(self._catch_up, self._revision), self._on_no_listing)
+
+    def _look(self, work: partial[Found], query: Query, alike: Picture | None) -> None:
+        self._meanwhile = []
+        self._background.run_latest("listing", work, partial(self._start_over, query, alike), self._on_no_listing)
+
+    def _start_over(self, query: Query, alike: Picture | None, found: Found) -> None:
+        meanwhile, self._meanwhile = self._meanwhile or [], None
+        assert found.order is not None
+        self.beginResetModel()
+        self._revision += 1
+        self._query, self._alike = query, alike
+        self._order, self._days = found.order, Days(found.days)
+        self._cache.clear()
+        for key, picture in found.pictures.items():
+            self._cache.put(key, picture)
+        self._places = {name: place for name, place in self._places.items() if name in self._leaving}
+        for row in (self._order.row(place[0]) for place in self._places.values()):
+            if row >= 0:  # read before it went to the trash
+                self._order.remove(row)
+                self._days.remove(row)
+        self.endResetModel()
+        new = [picture for picture in meanwhile if picture.id not in self._trashed]
+        if query.sort is Sort.NEWEST:  # the newest are known by now, so none can stand there twice
+            for picture in new:
+                self.insert(picture)
+        elif new:
+            self.refresh()
+        self.listed.emit()
+
+    def _catch_up(self, revision: int, found: Found) -> None:
+        if revision != self._revision:  # rows came or went while the store was read
+            self.refresh()
+        elif found.edits is None:
+            self._start_over(self._query, None, found)
+        else:
+            self._edit(found.edits)
+            self._days = Days(found.days)
+            for key, picture in found.pictures.items():
+                self._cache.put(key, picture)
+            rows = [row for key in found.pictures if (row := self._order.row(key)) >= 0]
+            if rows:
+                self.dataChanged.emit(self.index(min(rows)), self.index(max(rows)))
+            self.listed.emit()
+
+    def _edit(self, edits: Edits) -> None:
+        self._revision += 1
+        for old, new in edits.renamed:
+            self._order.rename(old, new)
+            self._cache.rename(old, new)
+        for row in edits.removed:
+            self.beginRemoveRows(ROOT, row, row)
+            self._order.remove(row)
+            self._days.remove(row)
+            self.endRemoveRows()
+        for row, key in edits.inserted:
+            self.beginInsertRows(ROOT, row, row)
+            self._order.insert(row, key)
+            self._days = Days()  # told whole when all rows are in
+            self.endInsertRows()
+
+    def _on_no_listing(self, error: StudioError) -> None:
+        self._meanwhile = None
+        if isinstance(error, BadQuery):
+            self.query_failed.emit(error)
+        else:
+            self.failed.emit(error)
+
+    # Pictures that come and go
     def insert(self, picture: Picture) -> None:
-        """Show a picture that was just saved (or brought back) at its place by age."""
+        """Show a picture that was just saved (or brought back): at its place if that is plain, else the store is asked."""
+        self._trashed.pop(picture.id, None)
         if self._meanwhile is not None:
             self._meanwhile.append(picture)
-        known = self.find(picture.id)
-        if known.isValid():
-            self._rows[known.row()] = picture
-            self.dataChanged.emit(known, known)
-            return
-        row = next((row for row, other in enumerate(self._rows) if other.id < picture.id), len(self._rows))
-        if row < len(self._rows) or not self._more:  # otherwise it comes with its page
-            self.beginInsertRows(ROOT, row, row)
-            self._rows.insert(row, picture)
-            self.endInsertRows()
+        key = self._cache.key_of(picture.id)
+        if key is not None and (row := self._order.row(key)) >= 0:
+            self._cache.put(key, picture)
+            self.dataChanged.emit(self.index(row), self.index(row))
+        elif self._alike is None and (place := self._plain_place(picture)) is not None:
+            self._insert_row(place, self._cache.put_own(picture), picture, self._day(picture))
+        elif self._alike is None and self._meanwhile is None:
+            self.refresh()
 
     def remove(self, ids: Iterable[str]) -> None:
         """Put pictures into the trash: the rows go at once; one undo step if there is an undo stack."""
@@ -103,149 +184,99 @@ class GalleryModel(QAbstractListModel):
         if self._undo_stack is not None:
             many = len(present) > 1
             words = self.tr("delete %n pictures", "", len(present)) if many else self.tr("delete picture")
-            self._undo_stack.push(_Removal(self, present, words))
+            self._undo_stack.push(RemovalCommand(words, present, self.to_trash, self.restore))
         else:
             self.to_trash(present)
-
-    def restore(self, ids: Iterable[str]) -> None:
-        """Bring pictures back from the trash: those removed in this session are in their rows at once."""
-        for picture_id in ids:
-            picture = self._trashed.pop(picture_id, None)
-            if picture is not None:
-                self.insert(picture)
-            work = partial(_bring_back, self._store, picture_id)
-            self._background.run(work, self._on_restored, self._on_trouble)
 
     def to_trash(self, ids: Iterable[str]) -> None:
         """As `remove`, without an undo step."""
         for picture_id in ids:
             index = self.find(picture_id)
             if index.isValid():
+                self.gone.emit(picture_id)
                 self._leaving.add(picture_id)
                 self._trashed[picture_id] = self._take_row(index.row())
-                self._thumbnails.forget(picture_id)
+                self.thumbnails.forget(picture_id)
                 work = partial(self._store.remove, picture_id)
-                gone = partial(self._on_removed, picture_id)
-                self._background.run(work, gone, partial(self._on_not_removed, picture_id))
+                away = partial(self._on_removed, picture_id)
+                self._background.run(work, away, partial(self._on_not_removed, picture_id))
 
-    def picture(self, index: Index) -> Picture:
-        """The picture of a valid index."""
-        return self._rows[index.row()]
+    def restore(self, ids: Iterable[str]) -> None:
+        """Bring pictures back from the trash: those removed in this session are in their rows at once."""
+        for picture_id in ids:
+            picture = self._trashed.pop(picture_id, None)
+            if picture is not None:
+                self._put_back(picture)
+            work = partial(_bring_back, self._store, picture_id)
+            self._background.run(work, self._on_restored, self._on_trouble)
 
-    def find(self, picture_id: str) -> QModelIndex:
-        """The index of a picture, invalid if it is not among the rows read so far."""
-        row = next((row for row, picture in enumerate(self._rows) if picture.id == picture_id), None)
-        return QModelIndex() if row is None else self.index(row)
+    def _put_back(self, picture: Picture) -> None:
+        newer_first = self._query.sort is Sort.NEWEST if self._query.sort in BY_TIME else None
+        row = self._place_of(picture.id, newer_first)
+        if row is not None and self._alike is None:
+            self._insert_row(row, self._places[picture.id][0], picture, self._day(picture))
+        else:
+            self.insert(picture)
 
-    def rowCount(self, parent: Index = ROOT) -> int:
-        return 0 if parent.isValid() else len(self._rows)
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:  # Any: Qt's own return type
-        if not index.isValid() or index.row() >= len(self._rows):
+    def _plain_place(self, picture: Picture) -> int | None:
+        """The row of a new picture where the order is by age and all are shown, None where the store must be asked."""
+        query = self._query
+        if query.text or query.board or picture.id < self._cache.newest:
             return None
-        picture = self._rows[index.row()]
-        if role == self.ThumbnailRole:
-            return self._thumbnails.image(picture)
-        if role == self.PictureRole:
-            return picture
-        if role == self.RecipeRole:
-            return picture.recipe
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
-            return picture.recipe.prompt
-        return None
+        return {Sort.NEWEST: 0, Sort.OLDEST: len(self._order)}.get(query.sort)
 
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        if not index.isValid():
-            return Qt.ItemFlag.NoItemFlags
-        return super().flags(index) | Qt.ItemFlag.ItemIsDragEnabled | Qt.ItemFlag.ItemNeverHasChildren
-
-    def canFetchMore(self, parent: Index) -> bool:
-        return not parent.isValid() and self._more and not self._fetching
-
-    def fetchMore(self, parent: Index) -> None:
-        if self.canFetchMore(parent):
-            self._fetching = True
-            page = partial(self._store.page, len(self._rows), PAGE)
-            self._background.run_latest("page", page, self._append, self._on_page_failed)
-
-    def mimeTypes(self) -> list[str]:
-        return ["text/uri-list", PICTURE_MIME]
-
-    def mimeData(self, indexes: Sequence[QModelIndex]) -> QMimeData:
-        """The files, so that they can be dragged onto the desktop, and the ids for our own panels."""
-        pictures = [self._rows[index.row()] for index in indexes]
-        mime = QMimeData()
-        mime.setUrls([QUrl.fromLocalFile(str(picture.file)) for picture in pictures])
-        mime.setData(PICTURE_MIME, QByteArray("\n".join(picture.id for picture in pictures).encode()))
-        return mime
-
-    def supportedDragActions(self) -> Qt.DropAction:
-        return Qt.DropAction.CopyAction
-
-    def _start_over(self, page: Sequence[Picture]) -> None:
-        meanwhile, self._meanwhile = self._meanwhile or [], None
-        self.beginResetModel()
-        self._fetching, self._more = False, len(page) == PAGE
-        self._rows = [picture for picture in page if picture.id not in self._leaving]
-        self.endResetModel()
-        for picture in meanwhile:
-            if picture.id not in self._trashed:
-                self.insert(picture)
-
-    def _append(self, page: Sequence[Picture]) -> None:
-        self._fetching, self._more = False, len(page) == PAGE
-        known = self._leaving | {picture.id for picture in self._rows}  # pictures saved since have shifted the pages
-        new = [picture for picture in page if picture.id not in known]
-        if new:
-            self.beginInsertRows(ROOT, len(self._rows), len(self._rows) + len(new) - 1)
-            self._rows.extend(new)
-            self.endInsertRows()
-
-    def _on_page_failed(self, error: StudioError) -> None:
-        self._fetching = self._more = False
-        self._meanwhile = None
-        self.failed.emit(error)
+    def _day(self, picture: Picture) -> str:
+        return picture.created.astimezone().date().isoformat() if self._query.sort in BY_TIME else ""
 
     def _on_removed(self, picture_id: str, _result: object) -> None:
-        self._leaving.discard(picture_id)  # pages read from now on know it
+        self._leaving.discard(picture_id)  # listings read from now on know it
 
     def _on_not_removed(self, picture_id: str, error: StudioError) -> None:
         self._leaving.discard(picture_id)
-        self._trashed.pop(picture_id, None)
+        picture = self._trashed.pop(picture_id, None)
+        if picture is not None:
+            self._put_back(picture)
         self._on_trouble(error)
 
     def _on_restored(self, picture: Picture | None) -> None:
         if picture is not None and picture.id not in self._trashed:  # else it was removed again meanwhile
             self.insert(picture)
+            if self._query.sort not in BY_TIME:
+                self.refresh()
 
     def _on_trouble(self, error: StudioError) -> None:
         self.refresh()
         self.failed.emit(error)
 
-    def _on_thumbnail(self, picture_id: str) -> None:
-        index = self.find(picture_id)
-        if index.isValid():
-            self.dataChanged.emit(index, index, [self.ThumbnailRole])
+    # Marks
+    def mark(self, pictures: Sequence[Picture], words: str, change: MarkChange) -> None:
+        """Change stars, tags, boards or notes of pictures, as one undo step named `words` if there is an undo stack."""
+        touched = tuple(picture for picture in pictures if change.on(picture.marks) != picture.marks)
+        if not touched:
+            return
+        ids = tuple(picture.id for picture in touched)
+        if self._undo_stack is not None:
+            self._undo_stack.push(MarkCommand(words, (ids, change), back(touched, change), self._put_marks))
+        else:
+            self._put_marks(ids, change)
 
-    def _take_row(self, row: int) -> Picture:
-        self.beginRemoveRows(ROOT, row, row)
-        picture = self._rows.pop(row)
-        self.endRemoveRows()
-        return picture
+    def _put_marks(self, ids: tuple[str, ...], change: MarkChange) -> None:
+        for picture_id in ids:
+            key, picture = self._cache.key_of(picture_id), self.known(picture_id)
+            if key is not None and picture is not None:
+                self._cache.put(key, marked(picture, change))
+                if (row := self._order.row(key)) >= 0:
+                    self.dataChanged.emit(self.index(row), self.index(row), [self.PictureRole])
+        work = partial(
+            self._store.mark, ids, rating=change.rating, note=change.note, add_tags=change.add_tags,
+            remove_tags=change.remove_tags, add_boards=change.add_boards, remove_boards=change.remove_boards,
+        )  # fmt: skip
+        self._background.run(work, self._on_marked, self._on_trouble)
 
-
-class _Removal(QUndoCommand):
-    """Pictures to the trash, and back."""
-
-    def __init__(self, model: GalleryModel, ids: tuple[str, ...], words: str) -> None:
-        super().__init__(words)
-        self._model, self._ids = model, ids
-
-    def redo(self) -> None:
-        self._model.to_trash(self._ids)
-
-    def undo(self) -> None:
-        self._model.restore(self._ids)
+    def _on_marked(self, _pictures: object) -> None:
+        self.marks_changed.emit()
+        if self._query.text or self._query.board or self._query.sort is Sort.RATING:
+            self.refresh()
 
 
 def _bring_back(store: PictureStore, picture_id: str) -> Picture | None:

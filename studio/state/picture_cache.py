@@ -7,10 +7,11 @@ from collections import OrderedDict
 from studio.core.picture import Picture
 
 KEPT = 4000
+OWN = -(1 << 40)  # keys of our own are this and below: the store's never are
 
 
 class PictureCache:
-    """Keys are the store's row numbers; a picture that came since has a negative one of our own and is never let go.
+    """Keys are the store's row numbers; a picture that came since has one of our own and is never let go.
 
     Mutable state: `_pictures` (read longest ago first), `_key_of` (their ids), `_own` (ids with a key of our own),
     `_next_own` (counts down), `newest` (the highest id seen).
@@ -20,7 +21,7 @@ class PictureCache:
         self._pictures: OrderedDict[int, Picture] = OrderedDict()
         self._key_of: dict[str, int] = {}
         self._own: dict[str, int] = {}
-        self._next_own = -1
+        self._next_own = OWN
         self.newest = ""
 
     def __contains__(self, key: int) -> bool:
@@ -43,7 +44,7 @@ class PictureCache:
 
     @property
     def next_own(self) -> int:
-        """Negative keys from here on down are free."""
+        """Keys from here on down are free."""
         return self._next_own
 
     def put(self, key: int, picture: Picture) -> None:
@@ -52,7 +53,7 @@ class PictureCache:
         self._pictures.move_to_end(key)
         self._key_of[picture.id] = key
         self.newest = max(self.newest, picture.id)
-        if key < 0:
+        if key <= OWN:
             self._own[picture.id] = key
             self._next_own = min(self._next_own, key - 1)
 
@@ -78,5 +79,5 @@ class PictureCache:
     def let_go(self) -> None:
         """Let go of those that were read longest ago, down to KEPT."""
         over = max(0, len(self._pictures) - KEPT)
-        for key in [key for key in list(self._pictures)[:over] if key >= 0]:
+        for key in [key for key in list(self._pictures)[:over] if key > OWN]:
             self._key_of.pop(self._pictures.pop(key).id, None)

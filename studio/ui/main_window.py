@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import QByteArray, QModelIndex, QPoint, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QTabBar, QTabWidget, QToolButton, QWidget
 
@@ -160,7 +160,8 @@ class MainWindow(QMainWindow):
         self.gallery.picture_chosen.connect(self.centre.show_picture)
         self.gallery.menu_wished.connect(self._show_picture_menu)
         self.gallery.delete_wished.connect(self.do.delete_pictures)
-        state.gallery.rowsAboutToBeRemoved.connect(self._on_rows_go)
+        self.gallery.open_wished.connect(self.centre.view.setFocus)
+        state.gallery.gone.connect(self._on_gone)
         self.centre.picture_shown.connect(self._on_picture_shown)
         self.centre.view.leafed.connect(self.gallery.leaf)
         self.centre.empty.sample_chosen.connect(self._on_sample)
@@ -235,11 +236,9 @@ class MainWindow(QMainWindow):
             self.gallery.select_picture(picture.id)
         self.commands.refresh()
 
-    def _on_rows_go(self, _parent: QModelIndex, first: int, last: int) -> None:
-        for row in range(first, last + 1):
-            picture_id = self.state.gallery.picture(self.state.gallery.index(row)).id
-            self.centre.picture_gone(picture_id)
-            self.state.ranking.forget(picture_id)
+    def _on_gone(self, picture_id: str) -> None:
+        self.centre.picture_gone(picture_id)
+        self.state.ranking.forget(picture_id)
 
     def _on_sample(self, prompt: str) -> None:
         self.state.draft.set_prompt(prompt)

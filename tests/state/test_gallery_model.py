@@ -1,4 +1,4 @@
-"""The gallery's rows: newest first, page by page, trash and back, true again after trouble, drag out."""
+"""The gallery's rows: all known at once, pictures read where somebody looks, search, trash and back, marks, drag out."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt, QUrl
+from PySide6.QtCore import QPersistentModelIndex, Qt, QUrl
 from PySide6.QtGui import QUndoStack
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
+from studio.core.library import Query, Sort
 from studio.core.picture import Picture
 from studio.core.pixels import Pixels
 from studio.core.recipe import SEED_MAX, Recipe
 from studio.state.background import Background
-from studio.state.gallery_model import PAGE, PICTURE_MIME, GalleryModel
+from studio.state.gallery_marks import MarkChange
+from studio.state.gallery_model import GATHER_MAX, PICTURE_MIME, GalleryModel
 from studio.state.thumbnails import Thumbnails
 from tests.state.fakes import MemoryStore, picture_of
 
@@ -33,26 +35,28 @@ def stack(qtbot: QtBot) -> QUndoStack:
 
 @pytest.fixture
 def make(qtbot: QtBot, background: Background, stack: QUndoStack) -> Make:
-    def build(store: MemoryStore, undo: bool = True, tester: bool = True) -> GalleryModel:
+    def build(store: MemoryStore, undo: bool = True) -> GalleryModel:
         thumbnails = Thumbnails(read_thumbnail, background)
         model = GalleryModel(store, background, thumbnails, stack if undo else None)
         fatal = QAbstractItemModelTester.FailureReportingMode.Fatal
-        model.kept = (thumbnails, QAbstractItemModelTester(model, fatal) if tester else None)  # type: ignore[attr-defined]
+        model.kept = (thumbnails, QAbstractItemModelTester(model, fatal))  # type: ignore[attr-defined]
         model.refresh()
-        background.wait()
-        qtbot.wait(10)
+        settle(qtbot, background)
         return model
 
     return build
 
 
 def settle(qtbot: QtBot, background: Background) -> None:
-    background.wait()
-    qtbot.wait(10)
+    for _ in range(3):  # an answer may lead to another question
+        background.wait()
+        qtbot.wait(5)
 
 
 def ids(model: GalleryModel) -> list[int]:
-    return [int(model.picture(model.index(row)).id) for row in range(model.rowCount())]
+    """The rows by their keys: own keys are looked up in the pictures."""
+    found = [model.picture(model.index(row)) for row in range(model.rowCount())]
+    return [int(picture.id) if picture is not None else model.key(row) for row, picture in enumerate(found)]
 
 
 def test_roles(make: Make, qtbot: QtBot) -> None:
@@ -76,59 +80,230 @@ def test_a_seed_of_32_bits_comes_out_whole(make: Make, qtbot: QtBot) -> None:
     assert model.index(0).data(GalleryModel.RecipeRole).seed == SEED_MAX
 
 
-def test_pages_come_when_asked_for(make: Make, qtbot: QtBot, background: Background) -> None:
-    model = make(MemoryStore(2 * PAGE + 50), tester=False)  # the tester would ask for more itself
-    assert model.rowCount() == PAGE
-    pages = 0
-    while model.canFetchMore(QModelIndex()):
-        model.fetchMore(QModelIndex())
-        assert not model.canFetchMore(QModelIndex())  # one is on its way
-        settle(qtbot, background)
-        pages += 1
-    assert pages == 2
-    assert ids(model) == list(reversed(range(2 * PAGE + 50)))
-
-
-def test_pictures_that_come_between_two_pages_shift_nothing(make: Make, qtbot: QtBot, background: Background) -> None:
-    store = MemoryStore(PAGE + 10)
+def test_all_rows_are_known_and_pictures_are_read_where_somebody_looks(
+    make: Make, qtbot: QtBot, background: Background
+) -> None:
+    store = MemoryStore(5000)
     model = make(store)
-    for number in range(1000, 1003):
-        picture = picture_of(Recipe(prompt="new", seed=number), number)
-        store.pictures.append(picture)
-        model.insert(picture)
-    model.remove([f"{PAGE:06d}"])
-    model.fetchMore(QModelIndex())
+    assert model.rowCount() == 5000
+    assert model.picture(model.index(0)) is not None
+    assert model.picture(model.index(3000)) is None
+    store.asked.clear()
+    with qtbot.waitSignal(model.dataChanged):
+        model.look_at(3000, 3020)
     settle(qtbot, background)
-    expected = [1002, 1001, 1000, *(i for i in reversed(range(PAGE + 10)) if i != PAGE)]
-    assert ids(model) == expected
+    assert [model.picture(model.index(row)).id for row in (3000, 3019)] == ["001999", "001980"]  # type: ignore[union-attr]
+    assert model.picture(model.index(4000)) is None
+    assert store.asked == ["pictures 20", "pictures 80"]  # what is in sight, then what is around
 
 
-def test_a_new_picture_stands_on_top_once(make: Make) -> None:
-    model = make(MemoryStore(2))
+def test_while_one_scrolls_only_the_last_place_is_read(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(5000)
+    model = make(store)
+    gate = threading.Event()
+    background.run(lambda: gate.wait(5), lambda _: None)
+    store.asked.clear()
+    for first in range(500, 4500, 100):
+        model.look_at(first, first + 10)
+    gate.set()
+    settle(qtbot, background)
+    assert len(store.asked) <= 3  # the first place, the last one and around it
+    assert model.picture(model.index(4405)) is not None
+    assert model.picture(model.index(2505)) is None
+
+
+def test_a_view_that_only_asks_for_data_gets_it_too(make: Make, qtbot: QtBot, background: Background) -> None:
+    model = make(MemoryStore(900))
+    assert model.index(700).data() is None
+    settle(qtbot, background)
+    assert model.index(700).data() == "picture 199"
+
+
+def test_pictures_read_long_ago_are_let_go(
+    make: Make, qtbot: QtBot, background: Background, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.state.picture_cache.KEPT", 200)
+    model = make(MemoryStore(2000))
+    for first in range(0, 2000, 100):
+        model.look_at(first, first + 100)
+        settle(qtbot, background)
+    assert model.picture(model.index(1999)) is not None
+    assert model.picture(model.index(500)) is None
+    assert not model.find("001499").isValid()
+
+
+def test_gather_reads_what_is_missing(make: Make, qtbot: QtBot, background: Background) -> None:
+    model, got = make(MemoryStore(3000)), []
+    model.gather([0, 1], got.append)
+    assert [picture.id for picture in got[0]] == ["002999", "002998"]  # known: at once
+    model.gather([2999, 0], got.append)
+    settle(qtbot, background)
+    assert [picture.id for picture in got[1]] == ["000000", "002999"]
+
+
+def test_a_command_about_too_many_pictures_is_refused(make: Make, qtbot: QtBot) -> None:
+    model = make(MemoryStore(GATHER_MAX + 1))
+    with qtbot.waitSignal(model.failed) as failed:
+        model.gather(range(model.rowCount()), lambda _: pytest.fail("gathered"))
+    assert "10,001 pictures" in failed.args[0].headline
+
+
+def test_a_new_picture_stands_on_top_once(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(2)
+    model = make(store)
     picture = picture_of(Recipe(prompt="new", seed=9), 9)
+    store.put(picture)
     model.insert(picture)
     model.insert(picture)
     assert ids(model) == [9, 1, 0]
+    assert model.days == (("2026-01-01", 3),)
+    assert model.key(0) < 0
+    chosen = QPersistentModelIndex(model.index(0))
+    model.refresh()
+    settle(qtbot, background)
+    assert ids(model) == [9, 1, 0]
+    assert model.key(0) == 9  # the store's own number, without the row having gone
+    assert chosen.row() == 0
+    assert model.find("000009").row() == 0
+
+
+def test_a_new_picture_goes_where_the_order_wants_it(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(3)
+    model = make(store)
+    for sort, expected in ((Sort.OLDEST, [0, 1, 2, 9]), (Sort.PROMPT, [9, 10, 0, 1, 2])):
+        model.set_query(Query(sort=sort))
+        settle(qtbot, background)
+        picture = picture_of(Recipe(prompt="a new one", seed=9), 8 + len(expected) - 3)
+        store.put(picture)
+        model.insert(picture)
+        settle(qtbot, background)
+        assert sorted(ids(model)) == sorted(expected)
+    assert model.index(0).data() == "a new one"
 
 
 def test_a_picture_that_comes_while_the_gallery_is_read_is_not_lost(
     make: Make, qtbot: QtBot, background: Background
 ) -> None:
-    store = MemoryStore(2)
-    model = make(store)
-    model.refresh()
+    model = make(MemoryStore(2))
+    model.set_query(Query())
     background.wait()  # read, but not told yet
     model.insert(picture_of(Recipe(prompt="new", seed=9), 9))
     qtbot.wait(10)
     assert ids(model) == [9, 1, 0]
 
 
-def test_delete_and_undo(make: Make, qtbot: QtBot, background: Background, stack: QUndoStack) -> None:
+def test_search(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(30)
+    model = make(store)
+    with qtbot.waitSignal(model.listed):
+        model.set_query(Query(text="2"))
+    assert ids(model) == [29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 12, 2]
+    assert model.query == Query(text="2")
+    for number, prompt in ((40, "a fox"), (41, "2 cats")):
+        picture = picture_of(Recipe(prompt=prompt, seed=1), number)
+        store.put(picture)
+        model.insert(picture)
+        settle(qtbot, background)
+    assert ids(model)[:2] == [41, 29]  # and what does not match is not shown
+    model.set_query(Query())
+    settle(qtbot, background)
+    assert ids(model)[:3] == [41, 40, 29]
+
+
+def test_the_newest_search_wins(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(30)
+    model = make(store)
+    gate = threading.Event()
+    background.run(lambda: gate.wait(5), lambda _: None)
+    store.asked.clear()
+    for text in ("p", "pi", "picture 1"):
+        model.set_query(Query(text=text))
+    gate.set()
+    settle(qtbot, background)
+    assert ids(model) == [21, *range(19, 9, -1), 1]
+    assert store.asked.count("listing") == 1
+
+
+def test_a_search_that_cannot_be_understood_leaves_the_rows(make: Make, qtbot: QtBot) -> None:
+    model = make(MemoryStore(3))
+    with qtbot.waitSignal(model.query_failed) as failed:
+        model.set_query(Query(text="("))
+    assert (failed.args[0].position, failed.args[0].length) == (0, 1)
+    assert ids(model) == [2, 1, 0]
+
+
+def test_similar_pictures(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(50)
+    model = make(store)
+    picture = model.picture(model.index(10))
+    assert picture is not None
+    model.show_similar(picture)
+    settle(qtbot, background)
+    assert model.alike == picture
+    assert ids(model)[0] == 39
+    assert set(ids(model)[1:5]) == {38, 40, 37, 41}
+    assert model.days == ()
+    model.insert(picture_of(Recipe(prompt="new", seed=9), 99))
+    assert 99 not in ids(model)
+    model.set_query(Query())
+    settle(qtbot, background)
+    assert model.alike is None
+    assert model.rowCount() == 50
+
+
+def test_refresh_keeps_what_is_selected(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(300)
+    model = make(store)
+    chosen = QPersistentModelIndex(model.index(100))
+    del store.held["000290"], store.held["000100"]
+    for number in (300, 301):
+        store.put(picture_of(Recipe(prompt="from elsewhere", seed=1), number))
+    resets = []
+    model.modelReset.connect(lambda: resets.append(1))
+    model.refresh()
+    settle(qtbot, background)
+    assert ids(model)[:3] == [301, 300, 299]
+    assert model.rowCount() == 300
+    assert chosen.row() == 101
+    assert resets == []
+    assert sum(count for _, count in model.days) == 300
+
+
+def test_refresh_after_the_index_was_rebuilt(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(30)
+    model = make(store)
+    model.look_at(0, 20)
+    store.shift = 7  # every row number names another picture now
+    model.refresh()
+    settle(qtbot, background)
+    assert ids(model) == list(reversed(range(30)))
+    assert model.index(0).data() == "picture 29"
+
+
+def test_rows_that_change_while_the_store_is_read_are_not_undone(
+    make: Make, qtbot: QtBot, background: Background
+) -> None:
     store = MemoryStore(5)
     model = make(store)
+    model.refresh()
+    background.wait()  # read, but not told yet
+    picture = picture_of(Recipe(prompt="new", seed=9), 9)
+    store.put(picture)
+    model.insert(picture)
+    model.remove(["000003"])
+    settle(qtbot, background)
+    assert ids(model) == [9, 4, 2, 1, 0]
+
+
+def test_delete_and_undo(make: Make, qtbot: QtBot, background: Background, stack: QUndoStack) -> None:
+    store, gone = MemoryStore(5), []
+    model = make(store)
+    model.gone.connect(gone.append)
     selected = QPersistentModelIndex(model.index(4))
     model.remove(["000003", "000001", "nobody"])
     assert ids(model) == [4, 2, 0]
+    assert gone == ["000003", "000001"]
+    assert model.days == (("2026-01-01", 3),)
     assert stack.count() == 1
     assert stack.undoText() == "delete 2 pictures"
     settle(qtbot, background)
@@ -143,6 +318,16 @@ def test_delete_and_undo(make: Make, qtbot: QtBot, background: Background, stack
     settle(qtbot, background)
     assert ids(model) == [4, 2, 0]
     assert len(store.trash) == 2
+
+
+@pytest.mark.parametrize("order", [(4, 3, 2), (2, 3, 4), (3, 2, 4), (4, 2, 3), (0, 1, 2, 3, 4)])
+def test_neighbours_come_back_to_their_places(make: Make, qtbot: QtBot, order: tuple[int, ...]) -> None:
+    model = make(MemoryStore(5), undo=False)
+    for number in order:
+        model.remove([f"{number:06d}"])
+    for number in order:
+        model.restore([f"{number:06d}"])
+    assert ids(model) == [4, 3, 2, 1, 0]
 
 
 def test_undo_and_redo_faster_than_the_disk(
@@ -164,23 +349,27 @@ def test_undo_and_redo_faster_than_the_disk(
     assert set(store.trash) == {"000001"}
 
 
-def test_restore_without_an_undo_stack(make: Make, qtbot: QtBot, background: Background) -> None:
-    store = MemoryStore(3)
-    model = make(store, undo=False)
-    model.remove(["000001"])
+def test_undo_of_a_removal_under_another_search(
+    make: Make, qtbot: QtBot, background: Background, stack: QUndoStack
+) -> None:
+    model = make(MemoryStore(12))
+    model.remove(["000005"])
+    model.set_query(Query(text="1"))
     settle(qtbot, background)
-    model.restore(["000001"])
+    stack.undo()
     settle(qtbot, background)
-    assert ids(model) == [2, 1, 0]
+    assert ids(model) == [11, 10, 1]
+    model.set_query(Query())
+    settle(qtbot, background)
+    assert 5 in ids(model)
 
 
-def test_a_page_read_before_a_removal_does_not_bring_the_picture_back(
+def test_a_listing_read_before_a_removal_does_not_bring_the_picture_back(
     make: Make, qtbot: QtBot, background: Background
 ) -> None:
-    store = MemoryStore(3)
-    model = make(store)
-    model.refresh()
-    background.wait()  # the page is read with the picture in it, but not told yet
+    model = make(MemoryStore(3))
+    model.set_query(Query())
+    background.wait()  # the listing is read with the picture in it, but not told yet
     model.remove(["000001"])
     settle(qtbot, background)
     assert ids(model) == [2, 0]
@@ -205,7 +394,60 @@ def test_a_gallery_that_cannot_be_read_says_so(make: Make, qtbot: QtBot) -> None
     with qtbot.waitSignal(model.failed) as failed:
         model.refresh()
     assert failed.args[0].headline == "The disk refuses."
-    assert not model.canFetchMore(QModelIndex())
+    assert ids(model) == [2, 1, 0]
+
+
+def test_marks_and_undo(make: Make, qtbot: QtBot, background: Background, stack: QUndoStack) -> None:
+    store = MemoryStore(3)
+    model = make(store)
+    pictures = [p for row in (0, 1) if (p := model.picture(model.index(row))) is not None]
+    model.mark(pictures[:1], "first", MarkChange(rating=2, add_tags=("sea",)))
+    with qtbot.waitSignal(model.marks_changed):
+        model.mark([model.known(p.id) or p for p in pictures], "stars", MarkChange(rating=4, add_tags=("sea", "blue")))
+    assert [p.marks.rating for p in store.held.values()] == [0, 4, 4]
+    assert model.index(1).data(GalleryModel.PictureRole).marks.tags == ("blue", "sea")
+    assert stack.undoText() == "stars"
+    stack.undo()
+    settle(qtbot, background)
+    assert [(p.marks.rating, p.marks.tags) for p in store.held.values()] == [(0, ()), (0, ()), (2, ("sea",))]
+    stack.undo()
+    settle(qtbot, background)
+    assert {p.marks.rating for p in store.held.values()} == {0}
+    assert model.index(0).data(GalleryModel.PictureRole).marks.tags == ()
+
+
+def test_a_mark_that_changes_nothing_is_no_undo_step(make: Make, stack: QUndoStack) -> None:
+    model = make(MemoryStore(1))
+    picture = model.picture(model.index(0))
+    assert picture is not None
+    model.mark([picture], "stars", MarkChange(rating=0, remove_tags=("sea",), note=""))
+    assert stack.count() == 0
+
+
+def test_a_picture_that_no_longer_answers_the_search_goes(make: Make, qtbot: QtBot, background: Background) -> None:
+    model = make(MemoryStore(3))
+    picture = model.picture(model.index(1))
+    assert picture is not None
+    model.set_query(Query(text="rating:0"))
+    settle(qtbot, background)
+    model.mark([picture], "stars", MarkChange(rating=5))
+    settle(qtbot, background)
+    assert ids(model) == [2, 0]
+
+
+def test_a_mark_that_cannot_be_kept_is_taken_back(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(3)
+    model = make(store)
+    model.look_at(0, 3)
+    picture = model.picture(model.index(1))
+    assert picture is not None
+    store.broken = True
+    with qtbot.waitSignal(model.failed):
+        model.mark([picture], "stars", MarkChange(rating=5))
+    store.broken = False
+    model.refresh()
+    settle(qtbot, background)
+    assert model.index(1).data(GalleryModel.PictureRole).marks.rating == 0
 
 
 def test_drag_out(make: Make) -> None:

@@ -15,7 +15,6 @@ from studio.core.recipe import ControlUse, FileRef, ImageRef, PluginRef, PluginU
 from studio.engine.fake import FakeEngine
 from studio.engine.protocol import OnProgress, Rendered
 from studio.state.plugin_room import PluginRoom
-from studio.ui.gallery.delegate import GalleryDelegate
 from studio.ui.words import picture_details
 from tests.state.fakes import picture_of
 from tests.state.plugin_fakes import SHIPPED, MemoryShelf
@@ -112,8 +111,7 @@ def test_a_scored_picture_has_a_badge_in_the_history(
     studio: Studio, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr("studio.ui.gallery.delegate.paint_badge", lambda _painter, _tile, words: told.append(words))
-    assert GalleryDelegate is type(studio.window.gallery.itemDelegate())
+    monkeypatch.setattr("studio.ui.gallery.tiles.paint_badge", lambda _painter, _tile, words: told.append(words))
     for seed in (11, 99):
         studio.draft.set_seed(seed)
         studio.draft.set_steps(1)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWi
 from studio.core.job import Job
 from studio.core.picture import Picture
 from studio.core.pixels import Pixels
+from studio.state.gallery_model import mime_of
 from studio.state.studio_state import StudioState
 from studio.ui.centre.empty_state import EmptyState
 from studio.ui.centre.picture_view import PictureView
@@ -142,13 +143,13 @@ class Centre(QWidget):
     def _on_gallery(self) -> None:
         """At the start the newest picture is there again."""
         gallery = self._state.gallery
-        if self._picture is None and self.view.image.isNull() and gallery.rowCount():
-            self._load(gallery.picture(gallery.index(0)))
+        newest = gallery.picture(gallery.index(0))
+        if self._picture is None and self.view.image.isNull() and newest is not None:
+            self._load(newest)
 
     def _on_image(self, picture: Picture, image: QImage) -> None:
         if not self._forming and self._picture is not None and picture.id == self._picture.id:
-            index = self._state.gallery.find(picture.id)
-            self.view.drag_data = self._state.gallery.mimeData([index]) if index.isValid() else None
+            self.view.drag_data = mime_of([picture])
             self.view.show_image(image)
 
     def _on_preview(self, pixels: Pixels) -> None:

@@ -1,0 +1,375 @@
+"""Tiles under their days. Places come from arithmetic, so the grid is as quick at 100,000 pictures as at 100."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from PySide6.QtCore import (
+    QItemSelection,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    Qt,
+    QTimer,
+    Signal,
+)
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QRegion, QResizeEvent
+from PySide6.QtWidgets import QAbstractItemView, QWidget
+
+from studio.core.library import Query
+from studio.core.picture import Picture
+from studio.state.gallery_model import GalleryModel
+from studio.ui.gallery.layout import Box, GridLayout
+from studio.ui.gallery.tiles import GAP, Tile, paint_heading, paint_tile
+from studio.ui.theme import colors
+
+TILE_PX_MIN, TILE_PX_MAX = 64, 320
+SELECTED_KEPT = 500  # selected pictures that are found again after all rows came anew
+_Select = QItemSelectionModel.SelectionFlag
+Index = QModelIndex | QPersistentModelIndex
+
+
+class TileGrid(QAbstractItemView):
+    """Shows a `GalleryModel`; what is in sight is read and its tiles are made, nothing else.
+
+    Mutable state: `_grid` (the layout, None when it has to be made again), `_anchor` (the first key in sight and how
+    far above the edge it begins), `_hovered` (a row, -1 for none), `_band` (the rubber band, in the grid's pixels),
+    `_quiet` (the current picture changes without the artist's doing), `_awaited` (a key chosen before it was read).
+
+    Signals: `picture_chosen(Picture)` - the artist made a picture the current one; `selection_changed()`.
+    """
+
+    picture_chosen = Signal(object)
+    selection_changed = Signal()
+
+    def __init__(self, model: GalleryModel, tile_px: int, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("galleryView")
+        self.setAccessibleName(self.tr("History"))
+        self._pictures, self._tile_px = model, tile_px
+        self._grid: GridLayout | None = None
+        self._anchor: tuple[int, int] | None = None
+        self._query = Query()
+        self._kept: tuple[str, tuple[str, ...], int | None] = ("", (), None)
+        self._hovered, self._awaited = -1, 0
+        self._band: QRect | None = None
+        self._quiet = False
+        self._empty_words: Callable[[], str] = str
+        self._looking = QTimer(self, singleShot=True, interval=0)
+        self._looking.timeout.connect(self._look)
+        model.modelAboutToBeReset.connect(self._keep_selection)
+        for changed in (model.listed, model.rowsRemoved):
+            changed.connect(self._on_rows_changed)
+        self.setModel(model)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # else the tiles would jump
+        self.setMinimumSize(140, 120)
+
+    # What others ask
+    @property
+    def tile_px(self) -> int:
+        """About how large a tile is; the width is shared out evenly."""
+        return self._tile_px
+
+    def set_tile_px(self, tile_px: int) -> None:
+        """About how large a tile shall be."""
+        self._tile_px = max(TILE_PX_MIN, min(TILE_PX_MAX, tile_px))
+        self._lay_out_later()
+
+    def set_empty_words(self, words: Callable[[], str]) -> None:
+        """What is said where no picture is."""
+        self._empty_words = words
+
+    def selected_rows(self) -> list[int]:
+        """The selected rows in order."""
+        ranges = sorted((part.top(), part.bottom() + 1) for part in self.selectionModel().selection())
+        return [row for top, stop in ranges for row in range(top, stop)]
+
+    def selected_count(self) -> int:
+        """How many pictures are selected."""
+        return sum(part.height() for part in self.selectionModel().selection())
+
+    def selected_pictures(self) -> tuple[Picture, ...]:
+        """The selected pictures in their order, as far as they are read: see `with_selected` for all."""
+        found = (self._pictures.picture(self._pictures.index(row)) for row in self.selected_rows()[:SELECTED_KEPT])
+        return tuple(picture for picture in found if picture is not None)
+
+    def with_selected(self, use: Callable[[tuple[Picture, ...]], None]) -> None:
+        """Call `use` with all selected pictures, when they are read."""
+        self._pictures.gather(self.selected_rows(), use)
+
+    def select_picture(self, picture_id: str) -> None:
+        """Make a picture the selected one without telling anybody."""
+        index = self._pictures.find(picture_id)
+        if index.isValid() and index != self.currentIndex():
+            self._choose_quietly(index)
+            QTimer.singleShot(0, self, lambda: self.scrollTo(self.currentIndex()))
+
+    def leaf(self, by: int) -> None:
+        """Go to the next (1) or previous (-1) picture."""
+        row = self.currentIndex().row() + by
+        if 0 <= row < self._pictures.rowCount():
+            self.setCurrentIndex(self._pictures.index(row))
+
+    # Layout
+    def grid(self) -> GridLayout:
+        """Where the tiles stand now."""
+        if self._grid is None:
+            width = self.viewport().width()
+            self._grid = GridLayout(self._pictures.rowCount(), self._pictures.days, width, self._tile_px + 2 * GAP)
+            self._fit_scroll_bar(self._grid)
+        return self._grid
+
+    def _fit_scroll_bar(self, grid: GridLayout) -> None:
+        bar, room = self.verticalScrollBar(), self.viewport().height()
+        anchor = self._anchor
+        bar.setRange(0, max(0, grid.height - room))
+        bar.setPageStep(room)
+        bar.setSingleStep(max(16, grid.cell // 3))
+        if anchor is not None:
+            row = self._pictures.row_of(anchor[0])
+            if row >= 0:
+                bar.setValue(grid.box(row).y + anchor[1])
+
+    def _lay_out_later(self) -> None:
+        self._grid = None
+        self._looking.start()
+        self.viewport().update()
+
+    def _cell(self, row: int) -> QRect:
+        """A cell on the viewport."""
+        box: Box = self.grid().box(row)
+        return QRect(box.x, box.y - self.verticalOffset(), box.width, box.height)
+
+    def _look(self) -> None:
+        """Have what is in sight read, and tiles made: first those in sight, then a screenful below and above."""
+        grid, top, room = self.grid(), self.verticalOffset(), self.viewport().height()
+        seen = grid.rows_between(top, top + room)
+        if not seen:
+            return
+        first = self._pictures.key(seen.start)
+        self._anchor = (first, top - grid.box(seen.start).y) if top > grid.box(0).y else None
+        self._pictures.look_at(seen.start, seen.stop)
+        below = grid.rows_between(top + room, top + room + room // 2)
+        above = grid.rows_between(max(0, top - room // 2), top)
+        rows = [*seen, *below, *reversed(above)]
+        wanted = [p for row in rows if (p := self._pictures.picture(self._pictures.index(row))) is not None]
+        ratio = self.devicePixelRatioF()
+        self._pictures.thumbnails.wish_tiles(wanted, round((grid.cell - 2 * GAP) * ratio), ratio)
+
+    # Selection over a reset of the rows
+    def _keep_selection(self) -> None:
+        current = self._pictures.picture(self.currentIndex())
+        ids = tuple(picture.id for picture in self.selected_pictures())
+        self._kept = (current.id if current is not None else "", ids, self._anchor[0] if self._anchor else None)
+
+    def _find_selection(self) -> None:
+        current, ids, _ = self._kept
+        selection = QItemSelection()
+        for picture_id in ids:
+            index = self._pictures.find(picture_id)
+            if index.isValid():
+                selection.select(index, index)
+        index = self._pictures.find(current) if current else QModelIndex()
+        self._quiet = True
+        self.selectionModel().select(selection, _Select.ClearAndSelect)
+        if index.isValid():
+            self.selectionModel().setCurrentIndex(index, _Select.NoUpdate)
+        self._quiet = False
+
+    def _choose_quietly(self, index: QModelIndex) -> None:
+        self._quiet = True
+        self.selectionModel().setCurrentIndex(index, _Select.ClearAndSelect)
+        self._quiet = False
+
+    def _on_rows_changed(self) -> None:
+        self._lay_out_later()
+
+    # Qt overrides: places
+    def visualRect(self, index: Index) -> QRect:
+        return self._cell(index.row()) if 0 <= index.row() < self.grid().count else QRect()
+
+    def indexAt(self, point: QPoint) -> QModelIndex:
+        row = self.grid().row_at(point.x(), point.y() + self.verticalOffset())
+        return self._pictures.index(row) if row >= 0 else QModelIndex()
+
+    def scrollTo(
+        self, index: Index, hint: QAbstractItemView.ScrollHint = QAbstractItemView.ScrollHint.EnsureVisible
+    ) -> None:
+        grid = self.grid()
+        if not 0 <= index.row() < grid.count:
+            return
+        box, bar, room = grid.box(index.row()), self.verticalScrollBar(), self.viewport().height()
+        section = grid.section_of(index.row())
+        top = section.top if box.y == section.tiles else box.y  # with the heading of its day
+        if hint == QAbstractItemView.ScrollHint.PositionAtCenter:
+            bar.setValue(box.y + box.height // 2 - room // 2)
+        elif hint == QAbstractItemView.ScrollHint.PositionAtTop or top < bar.value():
+            bar.setValue(top - GAP)
+        elif box.y + box.height > bar.value() + room:
+            bar.setValue(box.y + box.height + GAP - room)
+
+    def horizontalOffset(self) -> int:
+        return 0
+
+    def verticalOffset(self) -> int:
+        return self.verticalScrollBar().value()
+
+    def isIndexHidden(self, _index: Index) -> bool:
+        return False
+
+    def moveCursor(self, action: QAbstractItemView.CursorAction, _modifiers: Qt.KeyboardModifier) -> QModelIndex:
+        row = self.currentIndex().row()
+        grid, last = self.grid(), self._pictures.rowCount() - 1
+        if last < 0:
+            return QModelIndex()
+        page = max(1, self.viewport().height() // grid.cell - 1)
+        moves = QAbstractItemView.CursorAction
+        lines = {moves.MoveUp: -1, moves.MoveDown: 1, moves.MovePageUp: -page, moves.MovePageDown: page}
+        if row < 0:
+            row = 0
+        elif action in lines:
+            row = grid.moved(row, lines[action])
+        elif action == moves.MoveHome:
+            row = 0
+        elif action == moves.MoveEnd:
+            row = last
+        else:
+            row += 1 if action in (moves.MoveRight, moves.MoveNext) else -1
+        return self._pictures.index(max(0, min(last, row)))
+
+    def setSelection(self, rect: QRect, command: QItemSelectionModel.SelectionFlag) -> None:
+        area = rect.normalized().translated(0, self.verticalOffset())
+        self.selectionModel().select(self._touched(area), command)
+
+    def _touched(self, area: QRect) -> QItemSelection:
+        """The cells that a rectangle of the grid touches."""
+        selection = QItemSelection()
+        for run in self.grid().rows_in(area.left(), area.top(), area.right(), area.bottom()):
+            selection.select(self._pictures.index(run.start), self._pictures.index(run.stop - 1))
+        return selection
+
+    def visualRegionForSelection(self, selection: QItemSelection) -> QRegion:
+        grid, top = self.grid(), self.verticalOffset()
+        seen = grid.rows_between(top, top + self.viewport().height())
+        region = QRegion()
+        for part in selection:
+            for row in range(max(part.top(), seen.start), min(part.bottom() + 1, seen.stop)):
+                region += self._cell(row)
+        return region
+
+    # Qt overrides: changes
+    def reset(self) -> None:
+        if self._query != self._pictures.query:
+            self._query, self._anchor = self._pictures.query, None
+        super().reset()
+        self._hovered = -1
+        self._find_selection()
+        if self._anchor is None:
+            self.verticalScrollBar().setValue(0)
+        self._lay_out_later()
+
+    def rowsInserted(self, parent: Index, start: int, end: int) -> None:
+        super().rowsInserted(parent, start, end)
+        self._lay_out_later()
+
+    def rowsAboutToBeRemoved(self, parent: Index, start: int, end: int) -> None:
+        super().rowsAboutToBeRemoved(parent, start, end)
+        self._hovered = -1
+        self._lay_out_later()
+
+    def dataChanged(self, first: Index, last: Index, roles: list[int] | None = None) -> None:
+        if first.row() == last.row():
+            self.viewport().update(self._cell(first.row()))
+        else:
+            self.viewport().update()
+        if not roles or GalleryModel.ThumbnailRole not in roles:
+            self._looking.start()
+            self._tell_awaited()
+
+    def _tell_awaited(self) -> None:
+        current = self.currentIndex()
+        if self._awaited and current.isValid() and self._pictures.key(current.row()) == self._awaited:
+            picture = self._pictures.picture(current)
+            if picture is not None:
+                self._awaited = 0
+                self.picture_chosen.emit(picture)
+
+    def currentChanged(self, current: Index, previous: Index) -> None:
+        super().currentChanged(current, previous)
+        self.viewport().update()
+        if not current.isValid() or self._quiet:
+            return
+        self.scrollTo(current)
+        picture = self._pictures.picture(current)
+        self._awaited = 0 if picture is not None else self._pictures.key(current.row())
+        if picture is not None:
+            self.picture_chosen.emit(picture)
+
+    def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
+        super().selectionChanged(selected, deselected)
+        self.selection_changed.emit()
+
+    def updateGeometries(self) -> None:
+        super().updateGeometries()
+        if self._grid is None:
+            self.grid()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._lay_out_later()
+
+    def scrollContentsBy(self, dx: int, dy: int) -> None:
+        self.viewport().scroll(dx, dy)
+        self._looking.start()
+
+    def viewportSizeHint(self) -> QSize:
+        return QSize(300, 300)
+
+    # Qt overrides: painting
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self.viewport())
+        if self._pictures.rowCount() == 0:
+            self._paint_empty(painter)
+            return
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        grid, offset, area = self.grid(), self.verticalOffset(), event.rect()
+        top, bottom = area.top() + offset, area.bottom() + 1 + offset
+        today = date.today()
+        for section in grid.headings_between(top, bottom):
+            place = QRect(grid.left, section.top - offset, grid.cell * grid.columns, section.tiles - section.top)
+            paint_heading(painter, place, section.day, section.count, today)
+        for row in grid.rows_between(top, bottom):
+            self._paint_row(painter, row)
+        if self._band is not None:
+            painter.setPen(QPen(colors().color("accent"), 1))
+            painter.setBrush(colors().color("accent", 40))
+            painter.drawRect(self._band.translated(0, -offset))
+
+    def _paint_row(self, painter: QPainter, row: int) -> None:
+        index = self._pictures.index(row)
+        picture = self._pictures.picture(index)
+        thumbnails = self._pictures.thumbnails
+        paint_tile(
+            painter,
+            self._cell(row),
+            Tile(
+                picture,
+                thumbnails.tile(picture.id) if picture is not None else None,
+                broken=picture is not None and thumbnails.is_broken(picture.id),
+                selected=self.selectionModel().isSelected(index),
+                hovered=row == self._hovered,
+                current=row == self.currentIndex().row() and self.hasFocus(),
+            ),
+        )
+
+    def _paint_empty(self, painter: QPainter) -> None:
+        painter.setPen(colors().color("text_faint"))
+        place = self.viewport().rect().adjusted(16, 16, -16, -16)
+        flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
+        painter.drawText(place, flags, self._empty_words())
