@@ -20,6 +20,7 @@ BUSY_SECONDS = 5.0
 TOUCHED_MAX = 2000  # rows changed since last asked; above, everything is read anew
 
 _COLUMNS = ", ".join(Row._fields)
+_ABOUT = (("facets", "seq"), ("links", "seq"), ("looks", "seq"), ("words", "rowid"), ("pictures", "seq"))
 _SEEN = "trashed = 0 AND missing = 0"
 _INSERT = (
     f"INSERT INTO pictures ({_COLUMNS}, made, seed, steps, guidance, rating) "
@@ -85,22 +86,24 @@ class Index:
             writer.executemany("UPDATE pictures SET file = ?, trashed = ?, missing = ? WHERE id = ?", values)
             self._touch(self._seqs(writer, [value[3] for value in values]))
 
-    def set_marks(self, marks: dict[str, Marks], journal: int | None = None) -> None:
-        """Write marks by id, and up to where the journal is known; unknown ids are passed over."""
+    def set_marks(self, marks: dict[str, Marks], hidden: dict[str, bool], journal: int) -> None:
+        """Write marks by id, which pictures of other folders are hidden, and up to where the journal is known.
+
+        Unknown ids are passed over.
+        """
         with self._writing() as writer:
             seqs = [seq for seq in (_set_marks(writer, *item) for item in marks.items()) if seq]
-            if journal is not None:
-                writer.execute("UPDATE state SET value = ? WHERE name = 'journal'", (journal,))
-            self._touch(seqs)
+            values = [(int(is_hidden), picture_id) for picture_id, is_hidden in hidden.items()]
+            writer.executemany("UPDATE pictures SET trashed = ? WHERE id = ? AND place > 0", values)
+            writer.execute("UPDATE state SET value = ? WHERE name = 'journal'", (journal,))
+            self._touch(seqs + self._seqs(writer, list(hidden)))
 
     def forget(self, ids: Iterable[str]) -> None:
         """Take pictures out of the table for good."""
         with self._writing() as writer:
-            for seq in self._seqs(writer, list(ids)):
-                for table in ("facets", "links", "looks", "pictures"):
-                    writer.execute(f"DELETE FROM {table} WHERE seq = ?", (seq,))
-                writer.execute("DELETE FROM words WHERE rowid = ?", (seq,))
-            self._touched = self._touched._replace(seqs=None)
+            gone = self._seqs(writer, list(ids))
+            _forget(writer, gone)
+            self._touch(gone)
 
     def describe_anew(self) -> None:
         """Make words, facets and links of all rows again; for tables that do not belong together."""
@@ -132,12 +135,14 @@ class Index:
             writer.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?)", looks)
             self._touch([])
 
-    def set_folders(self, folders: Iterable[Folder]) -> None:
-        """Write the list of other folders anew."""
+    def set_folders(self, folders: Iterable[Folder], left: Iterable[int] = ()) -> None:
+        """Write the list of other folders anew, and forget the rows of those that `left` it."""
         with self._writing() as writer:
             writer.execute("DELETE FROM places")
             writer.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", folders)
-            self._touch([])
+            gone = [seq for place in left for seq in _of_place(writer, place)]
+            _forget(writer, gone)
+            self._touch(gone)
 
     def get(self, picture_id: str) -> Row | None:
         """The row of an id, also of a picture in the trash."""
@@ -290,6 +295,16 @@ def _describe(writer: sqlite3.Connection, seq: int, entry: Entry) -> None:
     if entry.parents:
         links = [(parent, seq) for parent in entry.parents]
         writer.executemany("INSERT OR IGNORE INTO links VALUES (?, ?)", links)
+
+
+def _of_place(writer: sqlite3.Connection, place: int) -> list[int]:
+    return [row[0] for row in writer.execute("SELECT seq FROM pictures WHERE place = ?", (place,))]
+
+
+def _forget(writer: sqlite3.Connection, seqs: list[int]) -> None:
+    listed = (json.dumps(seqs),)
+    for table, column in _ABOUT:
+        writer.execute(f"DELETE FROM {table} WHERE {column} IN (SELECT value FROM json_each(?))", listed)
 
 
 def _set_marks(writer: sqlite3.Connection, picture_id: str, marks: Marks) -> int:

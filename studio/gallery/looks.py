@@ -44,6 +44,7 @@ def look_of(pixels: Pixels) -> bytes:
 @dataclass(slots=True)
 class _Table:
     changes: int
+    rows: int
     seqs: Ints
     looks: Bytes  # (pictures, 212)
 
@@ -83,12 +84,12 @@ class Looks:
 
 def _read(index: Index, changes: int, known: _Table | None) -> _Table:
     count, total = index.read("SELECT count(*), coalesce(max(seq), 0) FROM looks")[0]
-    if known is not None and len(known.seqs) == count and int(known.seqs.max(initial=0)) == total:
+    if known is not None and (known.rows, int(known.seqs.max(initial=0))) == (count, total):
         known.changes = changes  # looks are never changed, only added and removed
         return known
     rows = index.read("SELECT seq, look FROM looks WHERE length(look) = ?", (SIZE,))
     looks = np.frombuffer(b"".join(row[1] for row in rows), np.uint8).reshape(-1, SIZE)
-    return _Table(changes, np.array([row[0] for row in rows], np.int64), looks)
+    return _Table(changes, count, np.array([row[0] for row in rows], np.int64), looks)
 
 
 def _distances(looks: Bytes, one: Bytes) -> Floats:

@@ -15,6 +15,7 @@ from studio.core.library import Marks
 from studio.core.paths import Folders
 from studio.core.picture import Picture
 from studio.gallery.durable import PART, make_folder, storage_problem
+from studio.gallery.imported import folders_after
 from studio.gallery.index import Index, Place
 from studio.gallery.index_file import IN_MEMORY, is_damage, memory_index, open_index, open_to_read, set_aside
 from studio.gallery.journal import Journal
@@ -94,7 +95,9 @@ class Shelf:
                 return
             told = self.journal.read(0 if anew or known > size else known)
             if anew or told.end != known:
-                index.set_marks(told.marks, told.end)
+                if told.folders:
+                    index.set_folders(*folders_after(index.folders(), told.folders))
+                index.set_marks(told.marks, told.hidden, told.end)
 
     def notice(self, *sentences: str) -> None:
         """Keep sentences for the artist, each once."""
@@ -148,8 +151,15 @@ class Shelf:
 
     def mark(self, marks: dict[str, Marks]) -> None:
         """Write marks into the journal and then into the rows. Raises StorageProblem, then nothing has changed."""
+        self._keep(lambda: self.journal.mark(marks))
+
+    def hide(self, picture_id: str, hidden: bool) -> None:
+        """Take a picture of another folder out of the history, or back; its file is not touched. As `mark`."""
+        self._keep(lambda: self.journal.hide([picture_id], hidden))
+
+    def _keep(self, write: Callable[[], None]) -> None:
         try:
-            self.journal.mark(marks)
+            write()
         except OSError as error:
             what, kept = "The mark could not be kept", "everything is as it was"
             raise storage_problem(what, kept, self.folders.root, error) from None

@@ -14,11 +14,13 @@ from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
-from studio.gallery import png
+from studio.gallery import care, png
+from studio.gallery.care import OnChange, Stopped
 from studio.gallery.durable import move_once, storage_problem, write_new
 from studio.gallery.finder import Finder
 from studio.gallery.foreign.door import AskPlugins, usable_recipe
-from studio.gallery.index import Index, Place
+from studio.gallery.imported import Visit
+from studio.gallery.index import Folder, Index, Place
 from studio.gallery.inputs import Inputs
 from studio.gallery.marks import change_of, changed
 from studio.gallery.names import file_of, is_id, new_id
@@ -204,6 +206,46 @@ class GalleryStore:
         """Bring a picture back from the trash to where it was. Raises StorageProblem."""
         return self._move(picture_id, trashed=0, what="The picture could not be brought back from the trash")
 
+    def empty_trash(self) -> int:
+        """Delete for good what is in the trash: how many pictures. Only ever on the artist's own wish.
+
+        Raises StorageProblem; what was deleted by then stays deleted.
+        """
+        return care.empty_trash(self._shelf)
+
+    def care(self, on_change: OnChange = lambda: None, stopped: Stopped = lambda: False) -> None:
+        """All that `open_quickly` left out, and copies, looks, other folders: for a thread of its own; may take long.
+
+        `on_change` is called in that thread when the history shows more or less than before. Raises nothing.
+        """
+        care.tend(self._shelf, self._thumbnails, on_change, stopped)
+
+    def look_at_new(self, stopped: Stopped = lambda: False) -> int:
+        """Work out how pictures look that were not looked at yet, for `similar` and colours: how many."""
+        return self._shelf.look(lambda _: care.look_at_new(self._shelf, self._thumbnails, stopped))
+
+    def import_folder(
+        self,
+        folder: Path,
+        watched: bool = False,
+        on_change: OnChange = lambda: None,
+        stopped: Stopped = lambda: False,
+    ) -> Visit:
+        """Show the pictures of another folder, which stay where they are. Raises StudioError, StorageProblem."""
+        return care.import_folder(self._shelf, folder, watched, on_change, stopped)
+
+    def imported_folders(self) -> tuple[Folder, ...]:
+        """The other folders whose pictures are shown."""
+        return tuple(self._shelf.look(Index.folders))
+
+    def forget_folder(self, folder: Path) -> None:
+        """Take another folder out of the history; its files stay, and so do its marks for when it comes back."""
+        care.forget_folder(self._shelf, folder)
+
+    def visit_folders(self, on_change: OnChange = lambda: None, stopped: Stopped = lambda: False) -> None:
+        """Look for new pictures in the watched folders. Raises StorageProblem."""
+        self._shelf.look(lambda _: care.visit_folders(self._shelf, on_change, stopped, everything=False))
+
     def _move(self, picture_id: str, trashed: int, what: str) -> Picture:
         self._shelf.check_writable()
         with self._shelf.lock:
@@ -212,6 +254,9 @@ class GalleryStore:
             if picture is None:
                 raise StorageProblem(f"{what}: it is not in the history.", "Nothing was changed.", picture_id)
             pictures, trash = self.folders.pictures, self.folders.trash
+            if not (picture.file.is_relative_to(trash) or picture.file.is_relative_to(pictures)):
+                self._shelf.hide(picture_id, bool(trashed))  # of another folder: its file is the artist's
+                return picture
             file = picture.file.relative_to(trash if picture.file.is_relative_to(trash) else pictures)
             source, target = (pictures / file, trash / file) if trashed else (trash / file, pictures / file)
             gone = bool(trashed) and not source.exists() and not target.exists()  # deleted by other means: let it go

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from studio.gallery.names import is_id
 from studio.gallery.png import FILE_MAX
 
 SIDE = 256  # long side in pixels
-_QUALITY = 90
+BYTES_MAX = 2_000_000_000  # of the whole cache
+_QUALITY = 85
+_KINDS = ("PNG", "JPEG", "WEBP")  # pictures of other folders may be any of these
 _CACHE_FILE_MAX = 1_000_000
 
 
@@ -30,20 +33,44 @@ class Thumbnails:
 
     def thumbnail(self, picture: Picture) -> Pixels:
         """RGB pixels with a long side of at most 256. Raises BadInputImage when the picture's file cannot be read."""
-        cached = self._folder / f"{picture.id}.jpg" if is_id(picture.id) else None
+        cached = self._folder / picture.id[:8] / f"{picture.id}.jpg" if is_id(picture.id) else None
         if cached is not None:
             with suppress(Exception):  # a cache: whatever is wrong with it, it is made again
-                return _pixels(read_regular(cached, _CACHE_FILE_MAX), "JPEG", SIDE)
+                return _pixels(read_regular(cached, _CACHE_FILE_MAX), ("JPEG",), SIDE)
         small = _small(picture)
         if cached is not None:
             with suppress(OSError):
                 _keep(cached, small)
         return small
 
+    def prune(self) -> None:
+        """Delete the oldest thumbnails when all together take more than 2 GB; they are made again when needed."""
+        files = []
+        for entry in _files(self._folder):
+            with suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                files.append((status.st_mtime, status.st_size, entry.path))
+        room = BYTES_MAX - sum(size for _, size, _ in files)
+        for _, size, path in sorted(files):
+            if room >= 0:
+                break
+            with suppress(OSError):
+                os.unlink(path)
+            room += size
+
+
+def _files(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _files(entry.path)
+            else:
+                yield entry
+
 
 def _small(picture: Picture) -> Pixels:
     try:
-        return _pixels(read_regular(picture.file, FILE_MAX), "PNG", SIDE)
+        return _pixels(read_regular(picture.file, FILE_MAX), _KINDS, SIDE)
     except FileNotFoundError as error:
         hint = "It may have been moved or deleted."
         raise BadInputImage("The picture's file is no longer there.", hint, repr(error)) from None
@@ -51,8 +78,8 @@ def _small(picture: Picture) -> Pixels:
         raise BadInputImage("The picture's file cannot be read.", "It may be damaged.", repr(error)) from None
 
 
-def _pixels(data: bytes, kind: str, side: int) -> Pixels:
-    with Image.open(io.BytesIO(data), formats=[kind]) as image:
+def _pixels(data: bytes, kinds: tuple[str, ...], side: int) -> Pixels:
+    with Image.open(io.BytesIO(data), formats=kinds) as image:
         small = image.convert("RGB")
     small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return Pixels(width=small.width, height=small.height, data=small.tobytes())
@@ -61,7 +88,7 @@ def _pixels(data: bytes, kind: str, side: int) -> Pixels:
 def _keep(file: Path, pixels: Pixels) -> None:
     stream = io.BytesIO()
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
-    image.save(stream, "JPEG", quality=_QUALITY, subsampling=0)
+    image.save(stream, "JPEG", quality=_QUALITY)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}{PART}")
     try:

@@ -22,7 +22,7 @@ def test_made_once_and_small(data: Path) -> None:
     thumbnail = store.thumbnail(picture)
     assert (thumbnail.width, thumbnail.height) == (SIDE, SIDE // 2)
     assert thumbnail.data[:3] == b"\x20\x80\xc0"
-    (file,) = (data / "cache" / "thumbnails").iterdir()
+    (file,) = (data / "cache" / "thumbnails").rglob("*.jpg")
     picture.file.unlink()
     again = store.thumbnail(picture)
     assert (again.width, again.height) == (SIDE, SIDE // 2), "now from the cache"
@@ -42,7 +42,7 @@ def test_a_damaged_cache_is_made_again(data: Path, content: bytes) -> None:
     store = store_in(data)
     picture = store.add(noise(64), recipe(), MADE_WITH)
     store.thumbnail(picture)
-    (file,) = (data / "cache" / "thumbnails").iterdir()
+    (file,) = (data / "cache" / "thumbnails").rglob("*.jpg")
     file.write_bytes(content)
     assert store.thumbnail(picture) == noise(64)
     assert len(file.read_bytes()) > 100

@@ -1,0 +1,170 @@
+"""What a library needs from time to time, done beside the work: comparing, copies, looks, other folders, the cache.
+
+Each step can be interrupted between two pictures and goes on at the next start; none of them may fail the others.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from studio.core.errors import StorageProblem, StudioError
+from studio.core.paths import Folders
+from studio.gallery import snapshots
+from studio.gallery.columns import seqs_of
+from studio.gallery.durable import storage_problem, sync_folder
+from studio.gallery.imported import Visit, check_folder, visit
+from studio.gallery.index import Index
+from studio.gallery.index_file import CHECKED_AT_ONCE, is_sound
+from studio.gallery.looks import look_of
+from studio.gallery.rows import picture_of
+from studio.gallery.shelf import Shelf
+from studio.gallery.thumbs import Thumbnails
+
+LOOKED_AT = 32  # pictures between two writes of looks
+
+Stopped = Callable[[], bool]
+OnChange = Callable[[], None]
+
+
+def tend(shelf: Shelf, thumbnails: Thumbnails, on_change: OnChange, stopped: Stopped) -> None:
+    """Everything that `GalleryStore.open_quickly` left for later. Raises nothing; what was found is in the notices."""
+    if shelf.read_only:
+        return
+    steps: tuple[Callable[[], object], ...] = (
+        shelf.sweep,
+        lambda: _check(shelf, on_change),
+        lambda: None if shelf.compared else shelf.compare(shelf.opened(), on_change),
+        lambda: visit_folders(shelf, on_change, stopped, everything=True),
+        lambda: _snapshot(shelf),
+        lambda: look_at_new(shelf, thumbnails, stopped),
+        thumbnails.prune,
+    )
+    for step in steps:
+        if stopped():
+            return
+        try:
+            step()
+        except (sqlite3.Error, OSError, StudioError) as error:
+            shelf.notice(f"The library could not be looked after just now ({error}); it goes on at the next start.")
+
+
+def look_at_new(shelf: Shelf, thumbnails: Thumbnails, stopped: Stopped) -> int:
+    """Work out how pictures look that were not looked at yet, newest first: how many. May raise sqlite3.Error."""
+    index = shelf.opened()
+    query = (
+        "SELECT group_concat(seq) FROM (SELECT seq FROM pictures WHERE trashed = 0 AND missing = 0 "
+        "AND seq NOT IN (SELECT seq FROM looks) ORDER BY id DESC)"
+    )
+    waiting = [int(seq) for seq in seqs_of(index, query)]
+    folders = {folder.seq: folder.folder for folder in index.folders()}
+    done = 0
+    for start in range(0, len(waiting), LOOKED_AT):
+        looks = []
+        for seq, row in index.rows_at(waiting[start : start + LOOKED_AT]).items():
+            if stopped():
+                break
+            picture = picture_of(row, shelf.folders, folders)
+            with suppress(StudioError):
+                if picture is not None:
+                    looks.append((seq, look_of(thumbnails.thumbnail(picture))))
+        if looks:
+            index.set_looks(looks)
+            done += len(looks)
+        if stopped():
+            break
+    return done
+
+
+def visit_folders(shelf: Shelf, on_change: OnChange, stopped: Stopped, everything: bool) -> None:
+    """Look into the watched folders, with `everything` also whether the others are still there."""
+    index = shelf.opened()
+    for folder in index.folders():
+        if stopped() or not (everything or folder.watched):
+            continue
+        if folder.watched or not Path(folder.folder).is_dir() or folder.gone:
+            found = visit(index, folder, on_change, stopped)
+            if found.added:
+                shelf.absorb(index, anew=True)
+                on_change()
+            if found.added or found.missing or (found.gone and not folder.gone):
+                shelf.notice(found.sentence(folder.folder))
+
+
+def import_folder(shelf: Shelf, path: Path, watched: bool, on_change: OnChange, stopped: Stopped) -> Visit:
+    """Take a folder into the library. Raises StudioError, StorageProblem."""
+    shelf.check_writable()
+    folder = str(check_folder(path, shelf.folders.root))
+    try:
+        shelf.journal.folder(folder, watched)
+    except OSError as error:
+        raise storage_problem("The folder could not be imported", "nothing changed", path, error) from None
+    with shelf.lock:
+        shelf.look(shelf.absorb)
+    known = next((known for known in shelf.look(Index.folders) if known.folder == folder), None)
+    if known is None:
+        raise StorageProblem("The folder could not be imported.", "The history cannot be written at the moment.")
+    found = shelf.look(lambda index: visit(index, known, on_change, stopped))
+    shelf.look(lambda index: shelf.absorb(index, anew=True))
+    return found
+
+
+def forget_folder(shelf: Shelf, path: Path) -> None:
+    """Take a folder out of the library again; its files and marks stay. Raises StorageProblem."""
+    shelf.check_writable()
+    folder = os.path.abspath(path)
+    try:
+        shelf.journal.folder(folder, None)
+    except OSError as error:
+        raise storage_problem("The folder could not be taken out", "it stays in the history", path, error) from None
+    shelf.look(shelf.absorb)
+
+
+def empty_trash(shelf: Shelf) -> int:
+    """Delete for good what lies in the trash folder: how many pictures. Only ever on the artist's own wish.
+
+    Pictures of other folders are not in it and stay. Raises StorageProblem; what was deleted by then stays deleted.
+    """
+    shelf.check_writable()
+    query = "SELECT id, file FROM pictures WHERE trashed = 1 AND place = 0"
+    with shelf.lock:
+        thrown = [(str(row[0]), str(row[1])) for row in shelf.look(lambda index: index.read(query))]
+        deleted: list[str] = []
+        try:
+            _unlink(shelf.folders, thrown, deleted)
+        except OSError as error:
+            what, kept = "The trash could not be emptied", f"{len(deleted):,} pictures are deleted, the others kept"
+            raise storage_problem(what, kept, shelf.folders.trash, error) from None
+        finally:
+            shelf.look(lambda index: index.forget(deleted))
+    return len(deleted)
+
+
+def _unlink(folders: Folders, thrown: list[tuple[str, str]], deleted: list[str]) -> None:
+    for picture_id, file in thrown:
+        (folders.trash / file).unlink(missing_ok=True)
+        deleted.append(picture_id)
+    unfinished = folders.trash / "unfinished"
+    for part in unfinished.iterdir() if unfinished.is_dir() else ():
+        part.unlink()
+    if folders.trash.is_dir():
+        sync_folder(folders.trash)
+
+
+def _check(shelf: Shelf, on_change: OnChange) -> None:
+    """Read the whole index through once; a damaged one is replaced."""
+    file = shelf.opened().file
+    large = file is not None and file.exists() and file.stat().st_size > CHECKED_AT_ONCE
+    if large and file is not None and not is_sound(file):
+        shelf.replace(shelf.opened())
+        on_change()
+
+
+def _snapshot(shelf: Shelf) -> None:
+    index = shelf.opened()
+    if index.file is not None and not index.is_empty():
+        snapshots.take_daily(index.file, datetime.now(UTC))
