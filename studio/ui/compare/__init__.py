@@ -1,0 +1,1 @@
+"""Two pictures side by side."""
