@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
+from studio.again import by_name, make_restorer
 from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
 from studio.core.library import Link
@@ -195,6 +196,7 @@ def _state(
     comparison = make_comparison(threads["pictures"])
     for source in (plots.failed, exporter.failed, comparison.failed):
         source.connect(messages.error)
+    restorer = make_restorer(folders, store, settings, draft, plugins, by_name(models), threads["files"])
     return StudioState(
         messages=messages,
         draft=draft,
@@ -215,6 +217,7 @@ def _state(
         plots=plots,
         exporter=exporter,
         comparison=comparison,
+        restorer=restorer,
         plugins_folder=folders.plugins,
         models=models,
         advice=advice_for(models, model_folders(folders)),
@@ -232,14 +235,14 @@ def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
     state.gallery.refresh()
 
 
-def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe, _parents: tuple[Link, ...]) -> Picture:
-    return store.add(rendered.pixels, recipe, rendered.made_with)
+def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:
+    return store.add(rendered.pixels, recipe, rendered.made_with, parents)
 
 
-def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe, _parents: tuple[Link, ...]) -> Picture:
+def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:
     if failed.unsaved is None or failed.made_with is None:
         raise StorageProblem("There is nothing to save again.")
-    return store.add(failed.unsaved, failed.recipe or recipe, failed.made_with)
+    return store.add(failed.unsaved, failed.recipe or recipe, failed.made_with, parents)
 
 
 def _obey_settings(settings: Settings, engine: Engine) -> None:
@@ -271,7 +274,7 @@ def _control_map(store: GalleryStore, plugins: PluginsModel, use: ControlUse, si
     return Pixels(width=size.width, height=size.height, data=image.tobytes())
 
 
-def _foreign_picture(file: Path) -> bytes:
+def _foreign_picture(file: Path | bytes) -> bytes:
     from studio.gallery.intake import load
 
     return load(file).png

@@ -59,6 +59,13 @@ SETTINGS: tuple[Setting, ...] = (
         title="When a plugin fails",
         help="Stop the picture, or make it without what the plugin was to do; the picture's details say so.",
     ),
+    Setting(
+        name="restore_list",
+        default="when_needed",
+        choices=("when_needed", "always"),
+        title="Before settings are restored",
+        help="Show the list of what a picture says every time, or only where not all of it can be taken over.",
+    ),
     Setting(name="plugin_index", default=""),
     Setting(name="welcomed", default=False),
     Setting(name="window_geometry", default=""),

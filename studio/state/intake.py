@@ -35,12 +35,10 @@ RecipeOf = Callable[[Path], Recipe]
 class InputIntake(QObject):
     """Takes pictures in. Every method returns at once; one signal follows for each call.
 
-    Signals: `added(Added)`; `restored(Recipe)`, read out of a picture; `seed_found(int)`, the seed of such a recipe;
-    `failed(StudioError)`.
+    Signals: `added(Added)`; `seed_found(int)`, the seed of the recipe in a picture; `failed(StudioError)`.
     """
 
     added = Signal(object)
-    restored = Signal(object)
     seed_found = Signal(object)  # never Signal(int): a seed of 2**32-1 would arrive as -1
     failed = Signal(object)
 
@@ -80,14 +78,6 @@ class InputIntake(QObject):
     def add_url(self, url: QUrl) -> None:
         """Keep a dropped file; anything that is not a file on this computer is refused in words."""
         self._with_file(url, self.add_file)
-
-    def restore_file(self, path: Path) -> None:
-        """Read the recipe in a picture; `restored` follows."""
-        self._run(partial(self._recipe_of, path), self.restored.emit)
-
-    def restore_url(self, url: QUrl) -> None:
-        """As `restore_file` for a dropped file."""
-        self._with_file(url, self.restore_file)
 
     def take_seed(self, path: Path) -> None:
         """Read the seed in a picture; `seed_found` follows."""

@@ -25,6 +25,7 @@ from studio.state.own_files import OwnFiles
 from studio.state.plot import Plots
 from studio.state.plugins_model import PluginsModel
 from studio.state.ranking import Ranking
+from studio.state.restore import Restorer
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
 
@@ -54,6 +55,7 @@ class StudioState:
     plots: Plots
     exporter: Exporter
     comparison: Comparison
+    restorer: Restorer
     models: tuple[str, ...] = ("mini",)  # names of base models
     advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for
     models_folder: Path | None = None  # where the artist may put more

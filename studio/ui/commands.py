@@ -54,7 +54,7 @@ class Commands(QObject):
     # The picture on show
     def use_settings(self) -> None:
         if picture := self.window.centre.picture:
-            self.wishes.use_settings(picture.recipe)
+            self.wishes.use_picture(picture)
 
     def use_seed(self) -> None:
         if picture := self.window.centre.picture:

@@ -23,6 +23,7 @@ from studio.ui.panels.plugins import PluginPanel
 from studio.ui.panels.prompt import PromptPanel
 from studio.ui.panels.settings import SettingsPanel
 from studio.ui.plugin_wishes import PluginWishes
+from studio.ui.restore.wishes import RestoreWishes
 from studio.ui.status import StatusLine
 from studio.ui.theme import apply_theme
 from studio.ui.widgets.dock import Dock
@@ -51,6 +52,7 @@ class MainWindow(QMainWindow):
         self.wishes = Wishes(state, self)
         self._make_panels()
         self.guests = PluginWishes(self)
+        self.restoring = RestoreWishes(state, self)
         self.do = Commands(self)
         self.commands = Actions(self, action_table.rows(self.do))
         self.commands.fill(self.menuBar(), action_table.menus())

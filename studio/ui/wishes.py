@@ -22,10 +22,12 @@ from studio.state.gallery_model import PICTURE_MIME, mime_of
 from studio.state.intake import Added, local_file
 from studio.state.studio_state import StudioState
 
+_NEW: tuple[ControlKind | None, str] = (None, "")  # a picture from outside, of a kind that its look decides
+
 
 class Wishes(QObject):
-    """Mutable state: `_kinds`, what the control pictures on their way through the intake are to become, in order;
-    `_asked`, the headline that said what Generate still needs.
+    """Mutable state: `_kinds`, what the control pictures on their way through the intake are to become, in order, and of
+    which pictures of the library they are made ("" for others); `_asked`, the headline that said what Generate still needs.
 
     Signals: `generating()` - jobs were queued by hand; `heeded(str)` - what this headline asked for was done.
     """
@@ -36,11 +38,10 @@ class Wishes(QObject):
     def __init__(self, state: StudioState, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state = state
-        self._kinds: deque[ControlKind | None] = deque()
+        self._kinds: deque[tuple[ControlKind | None, str]] = deque()
         self._asked = ""
         intake, queue, messages = state.intake, state.queue, state.messages
         intake.added.connect(self._on_added)
-        intake.restored.connect(self._on_restored)
         intake.seed_found.connect(self._on_seed)
         intake.failed.connect(self._answered)
         queue.job_failed.connect(self.tell_failure)
@@ -89,13 +90,17 @@ class Wishes(QObject):
         """Everything of a recipe into the panels."""
         self._state.draft.load(recipe)
 
+    def use_picture(self, picture: Picture, ask: bool = False) -> None:
+        """Everything of a picture into the panels; what is made from here on comes from it. `ask`: choose first."""
+        self._state.restorer.open_picture(picture, ask)
+
     def use_seed(self, recipe: Recipe) -> None:
         """Only the seed of a recipe."""
         self._state.draft.set_seed(recipe.seed)
 
     def use_as_control(self, picture: Picture) -> None:
         """A picture of the gallery as a control layer: a painted picture steers by its edges."""
-        self._kinds.append(ControlKind.CANNY)
+        self._kinds.append((ControlKind.CANNY, picture.id))
         self._state.intake.add_file(picture.file)
 
     def copy_picture(self, picture: Picture, image: QImage) -> None:
@@ -139,7 +144,7 @@ class Wishes(QObject):
             for url in mime.urls():
                 self.open_control(url)
         elif mime.hasImage():
-            self._kinds.append(None)
+            self._kinds.append(_NEW)
             self._state.intake.add_image(QImage(mime.imageData()))
         else:
             self._state.messages.info(self.tr("There is no picture to paste."))
@@ -148,14 +153,21 @@ class Wishes(QObject):
         """A file as a control layer."""
         path = self._checked(url)
         if path:
-            self._kinds.append(None)
+            self._kinds.append(_NEW)
             self._state.intake.add_url(url)
 
     def keep_picture(self, source: object, done: Callable[[ImageRef], None]) -> None:
         """A dropped or chosen picture (QMimeData or Path) for a plugin's parameter; `done(ref)` follows if it can be kept."""
+        own = self._own_pictures(source)[:1] if isinstance(source, QMimeData) else []
         picture = self._picture_in(source) if isinstance(source, QMimeData) else source
+
+        def kept(added: Added) -> None:
+            for parent in own:
+                self._state.draft.remember_source(added.ref, parent.id)
+            done(added.ref)
+
         if isinstance(picture, Path | QImage):
-            self._state.intake.keep(picture, lambda added: done(added.ref), self._on_error)
+            self._state.intake.keep(picture, kept, self._on_error)
         else:
             self._state.messages.info(self.tr("There is no picture in what was dropped."))
 
@@ -174,23 +186,21 @@ class Wishes(QObject):
             self.use_seed(pictures[0].recipe)
         else:
             for url in self._first_file(mime):
-                self._kinds.append(None)
+                self._kinds.append(_NEW)
                 self._state.intake.take_seed_url(url)
 
     def drop_settings(self, mime: QMimeData) -> None:
         """All settings of a dropped picture."""
         pictures = self._own_pictures(mime)
         if pictures:
-            self._on_recipe(pictures[0].recipe)
+            self.use_picture(pictures[0])
         else:
             for url in self._first_file(mime):
                 self.open_settings(url)
 
     def open_settings(self, url: QUrl) -> None:
         """All settings of a picture file."""
-        if self._checked(url):
-            self._kinds.append(None)
-            self._state.intake.restore_url(url)
+        self._state.restorer.open_url(url)
 
     def _own_pictures(self, mime: QMimeData) -> list[Picture]:
         """The gallery's pictures that a drag names, as far as they are known."""
@@ -216,28 +226,19 @@ class Wishes(QObject):
 
     # Answers of the intake, one for each question, in order
     def _on_added(self, added: Added) -> None:
-        kind = self._kinds.popleft() if self._kinds else None
+        kind, picture = self._kinds.popleft() if self._kinds else _NEW
         drawing = kind is None or added.invert
-        self.add_layer(added.ref, ControlKind.SCRIBBLE if drawing else kind or ControlKind.SCRIBBLE, added.invert)
+        wanted = ControlKind.SCRIBBLE if drawing else kind or ControlKind.SCRIBBLE
+        self.add_layer(added.ref, wanted, added.invert, picture)
         if added.note:
             self._state.messages.info(added.note)
 
-    def add_layer(self, ref: ImageRef, kind: ControlKind, invert: bool) -> None:
-        """Put a kept picture on top of the control layers."""
+    def add_layer(self, ref: ImageRef, kind: ControlKind, invert: bool, picture: str = "") -> None:
+        """Put a kept picture on top of the control layers; `picture`: the id of the library picture it was made of."""
         try:
-            self._state.draft.add_control(ref, kind, invert)
+            self._state.draft.add_control(ref, kind, invert, picture)
         except StudioError as error:
             self._on_error(error)
-
-    def _on_restored(self, recipe: Recipe) -> None:
-        self._answered()
-        self._on_recipe(recipe)
-
-    def _on_recipe(self, recipe: Recipe) -> None:
-        before = self._state.draft.draft
-        self._state.draft.load(recipe)
-        if self._state.draft.draft != before:
-            self._tell_with_undo(self.tr("The settings of the picture stand in the panels."))
 
     def _tell_with_undo(self, words: str) -> None:
         """Say what was done, with a button that takes back just this, not what came after it."""

@@ -99,9 +99,9 @@ def test_what_is_not_a_picture_is_refused_in_words(qtbot: QtBot, intake: InputIn
 def test_only_files_of_this_computer(intake: InputIntake, workshop: Workshop, address: str) -> None:
     refused: list[BadInputImage] = []
     intake.failed.connect(refused.append)
-    for use in (intake.add_url, intake.restore_url, intake.take_seed_url):
+    for use in (intake.add_url, intake.take_seed_url):
         use(QUrl(address))
-    assert len(refused) == 3
+    assert len(refused) == 2
     assert all(isinstance(error, BadInputImage) for error in refused)
     assert workshop.got == []
 
@@ -111,13 +111,10 @@ def test_local_files_in_all_spellings(address: str) -> None:
     assert local_file(QUrl(address)) == Path("/tmp/x.png")
 
 
-def test_a_recipe_comes_back_whole(qtbot: QtBot, intake: InputIntake) -> None:
-    with qtbot.waitSignal(intake.restored) as restored:
-        intake.restore_url(QUrl.fromLocalFile("/folder/ours.png"))
-    assert restored.args[0] == RECIPE
+def test_the_seed_of_a_recipe_comes_whole(qtbot: QtBot, intake: InputIntake) -> None:
     with qtbot.waitSignal(intake.seed_found) as found:
         intake.take_seed(Path("/folder/ours.png"))
     assert found.args[0] == SEED_MAX
     with qtbot.waitSignal(intake.failed) as failed:
-        intake.restore_file(Path("/folder/foreign.png"))
+        intake.take_seed(Path("/folder/foreign.png"))
     assert failed.args[0].headline == "There is no recipe in it."
