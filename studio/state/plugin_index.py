@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from studio.core.errors import StudioError
 from studio.state.images import image_of
 
 _PICTURE_PX = 128
-ReadPicture = Callable[[Path], bytes]  # a foreign picture as a PNG of our own; raises StudioError
+PICTURES_FETCHED = 60  # of an index on the network
+ReadPicture = Callable[[Path | bytes], bytes]  # a foreign picture as a PNG of our own; raises StudioError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +29,21 @@ class Offer:
     picture: QImage | None = field(default=None, compare=False)
 
 
-def read_offers(file: Path, read_picture: ReadPicture) -> tuple[Offer, ...]:
-    """All offers of an index file, by name. Slow: reads their pictures. Raises `PluginProblem`."""
+def host_of(place: str) -> str:
+    """The host that reading this index would connect to; "" for a file, or for what is no usable address."""
+    from studio.plugins import network
+
+    try:
+        return network.host_of(place) if network.is_address(place) else ""
+    except StudioError:
+        return ""
+
+
+def read_offers(place: Path | str, read_picture: ReadPicture) -> tuple[Offer, ...]:
+    """All offers of an index, by name. Slow: reads their pictures, of one on the network too. Raises `PluginProblem`."""
     from studio.plugins.index import read_index
 
+    fetches = iter(range(PICTURES_FETCHED))
     return tuple(
         Offer(
             id=entry.id,
@@ -39,18 +51,20 @@ def read_offers(file: Path, read_picture: ReadPicture) -> tuple[Offer, ...]:
             version=entry.version,
             description=entry.description,
             source=entry,
-            picture=_small_picture(entry.picture, read_picture),
+            picture=_small_picture(entry.picture, read_picture, fetches),
         )
-        for entry in read_index(file)
+        for entry in read_index(place)
     )
 
 
-def _small_picture(file: Path | None, read_picture: ReadPicture) -> QImage | None:
-    """A picture for a list; one that cannot be read is none."""
-    if file is None:
+def _small_picture(place: Path | str | None, read_picture: ReadPicture, fetches: Iterator[int]) -> QImage | None:
+    """A picture for a list; one that cannot be read, or is one too many to fetch, is none."""
+    from studio.plugins.index import fetch_picture
+
+    if place is None or (isinstance(place, str) and next(fetches, None) is None):
         return None
     try:
-        return image_of(read_picture(file)).scaled(
+        return image_of(read_picture(fetch_picture(place) if isinstance(place, str) else place)).scaled(
             QSize(_PICTURE_PX, _PICTURE_PX), Qt.AspectRatioMode.KeepAspectRatioByExpanding
         )
     except StudioError:

@@ -65,7 +65,7 @@ class PluginsModel(QObject):
         self._shelf, self._background, self._read_picture = shelf, background, read_picture
         self._infos: tuple[PluginInfo, ...] = ()
         self._offers: tuple[Offer, ...] = ()
-        self._busy, self._known = 0, False
+        self._busy, self._known, self._reading = 0, False, False
         self._told.connect(self.read, Qt.ConnectionType.QueuedConnection)
 
     # What is there
@@ -83,6 +83,11 @@ class PluginsModel(QObject):
     def busy(self) -> bool:
         """Whether a wish is still being carried out."""
         return self._busy > 0
+
+    @property
+    def is_reading_index(self) -> bool:
+        """Whether an index is being read."""
+        return self._reading
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -194,11 +199,13 @@ class PluginsModel(QObject):
         """Copy a folder or .zip in, then ask whether it may run."""
         self._work(lambda shelf: shelf.install(source), lambda info: self._ask_about(info.id))
 
-    def read_index(self, file: Path) -> None:
-        """Read a list of plugins; `changed` follows, and `offers` has them."""
+    def read_index(self, place: Path | str) -> None:
+        """Read a list of plugins, from a file or (the artist's wish) an address; `changed` follows, `offers` has them."""
+        self._reading = True
         self._background.run_latest(
-            "index", partial(read_offers, file, self._read_picture), self._on_offers, self.failed.emit
+            "index", partial(read_offers, place, self._read_picture), self._on_offers, self._on_no_offers
         )
+        self.changed.emit()
 
     def install_offer(self, offer: Offer) -> None:
         """Install what the index offers, its digest checked, then ask whether it may run."""
@@ -240,8 +247,13 @@ class PluginsModel(QObject):
             if info.state in news and before.get(info.id) is not info.state:
                 self.fell.emit(info)
 
+    def _on_no_offers(self, error: StudioError) -> None:
+        self._reading = False
+        self.failed.emit(error)
+        self.changed.emit()
+
     def _on_offers(self, offers: tuple[Offer, ...]) -> None:
-        self._offers = offers
+        self._offers, self._reading = offers, False
         self.changed.emit()
 
     def _ask_about(self, plugin_id: str) -> None:

@@ -73,6 +73,8 @@ def own_page(theme: str) -> None:
 
 
 def _browse(made: Shot, page: object, theme: str) -> None:
+    from PySide6.QtWidgets import QDialog
+
     from studio.state.plugin_index import Offer
 
     found = page.browse  # type: ignore[attr-defined]
@@ -91,7 +93,13 @@ def _browse(made: Shot, page: object, theme: str) -> None:
     offers = tuple(
         Offer(id=id, name=name, version=version, description=about, source=None) for id, name, version, about in rows
     )
-    found._file = "friends.json"
+    found._index = "https://plugins.example.org/index.json"
+    made.studio.state.plugins.changed.emit()
+    grab(made, page, f"plugins_browse_network_{theme}")
+    found._on_choose_address()
+    grab(made, found.findChild(QDialog, "indexAddressDialog"), f"plugins_browse_address_{theme}")
+    found.findChild(QDialog, "indexAddressDialog").close()
+    found._index = "friends.json"
     made.studio.state.plugins._on_offers(offers)
     grab(made, page, f"plugins_browse_{theme}")
 

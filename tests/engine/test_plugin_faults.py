@@ -169,7 +169,7 @@ def test_nothing_is_loaded_for_a_recipe_whose_plugin_is_missing(tiny_folder: Pat
     with pytest.raises(PluginProblem, match="“gone” is not here"):
         engine.render(replace(RECIPE, plugins=(gone,)), lambda progress: told.append(progress.phase) or True)
     assert not told
-    assert engine._made_ready().pool._kept is None
+    assert not engine._made_ready().pool._kept
 
 
 def test_an_unchanged_job_is_reused_unless_the_prompt_became_another(guested: Any, host: ToyHost) -> None:

@@ -17,6 +17,7 @@ from studio.core.plugins import PluginState
 from studio.state.plugin_index import Offer
 from studio.state.plugin_room import PluginRoom
 from studio.ui.dialogs.consent import ConsentDialog
+from studio.ui.dialogs.index_address import IndexAddressDialog
 from studio.ui.dialogs.plugins_page import PluginsPage
 from tests.state.plugin_fakes import FRIEND, INVERT, SHIPPED, MemoryShelf, info_of
 from tests.ui.conftest import MakeStudio, drop, file_mime
@@ -180,3 +181,48 @@ def test_hostile_words_stay_words(studio: Studio, qtbot: QtBot) -> None:
     assert all(label.textFormat() is Qt.TextFormat.PlainText for label in labels)
     assert dialog.sizeHint().width() < 1200
     assert evil in dialog.question.text()
+
+
+def test_an_index_on_the_network_is_read_only_when_asked_for(
+    studio: Studio, page: PluginsPage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    offer = Offer(id="grain", name="Film grain", version="0.3", description="Grain.", source=None)
+
+    def read(place: object, _read_picture: object) -> tuple[Offer, ...]:
+        asked.append(place)
+        return (offer,)
+
+    monkeypatch.setattr("studio.state.plugins_model.read_offers", read)
+    address = "https://plugins.example.org:8080/list/index.json"
+    studio.state.settings.set("plugin_index", address)
+    page.close()
+    studio.window.guests.show_page()
+    found = studio.window.guests.page
+    assert found is not None
+    browse = found.browse
+    found.tabs.setCurrentWidget(browse)
+    qtbot.wait(100)
+    assert asked == [], "opening the page connects to nobody"
+    assert "plugins.example.org:8080" in browse.read.text() and browse.read.isVisible()
+    qtbot.mouseClick(browse.read, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: [card.offer.id for card in browse.cards] == ["grain"])
+    assert asked == [address]
+
+
+def test_an_address_is_asked_for_with_its_host_on_show(
+    studio: Studio, page: PluginsPage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("studio.state.plugins_model.read_offers", lambda place, _read: asked.append(place) or ())
+    page.browse._on_choose_address()
+    dialog = page.browse.findChild(IndexAddressDialog)
+    assert dialog is not None and not dialog.read.isEnabled()
+    for text in ("example.org", "file:///etc/hostname", "https://ann:secret@example.org/"):
+        dialog.address.setText(text)
+        assert not dialog.read.isEnabled(), text
+    dialog.address.setText("https://example.org/index.json")
+    assert "example.org" in dialog.host.text()
+    qtbot.mouseClick(dialog.read, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: asked == ["https://example.org/index.json"])
+    assert studio.state.settings.get("plugin_index") == "https://example.org/index.json"

@@ -5,28 +5,29 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
-from studio.state.plugin_index import Offer
+from studio.state.plugin_index import Offer, host_of
 from studio.state.plugins_model import PluginsModel
-from studio.ui.icons import icon
+from studio.ui.dialogs.index_address import IndexAddressDialog
 from studio.ui.panels.input_fields import choose_file
 from studio.ui.panels.map_view import MapView
+from studio.ui.widgets.buttons import MenuButton
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 
 _THUMB_PX = 48
 
 
 class BrowsePage(QWidget):
-    """Shows the offers of the index file that the artist chose.
+    """Shows the offers of the index that the artist chose: a file, read at once, or an address, read only when asked for.
 
-    Signals: `index_chosen(str)` - wish to keep this index file.
+    Signals: `index_chosen(str)` - wish to keep this index, a file or an address.
     """
 
     index_chosen = Signal(str)
 
-    def __init__(self, plugins: PluginsModel, index_file: str, parent: QWidget | None = None) -> None:
+    def __init__(self, plugins: PluginsModel, index: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plugins = plugins
         self._cards: list[OfferCard] = []
@@ -36,18 +37,20 @@ class BrowsePage(QWidget):
         self.search.setClearButtonEnabled(True)
         self.search.textEdited.connect(self._filter)
         self.source = ElidedLabel(look="muted")
-        self.choose = QPushButton(icon("open"), self.tr("Choose an index …"))
-        self.choose.setIconSize(QSize(16, 16))
-        self.choose.setAutoDefault(False)
-        self.choose.clicked.connect(self._on_choose)
+        self.choose = MenuButton("open", self.tr("Choose an index …"))
+        self.choose.menu_below.addAction(self.tr("A file …"), self._on_choose_file)
+        self.choose.menu_below.addAction(self.tr("An address on the network …"), self._on_choose_address)
         self.nothing = PlainLabel(look="muted", wrap=True)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.nothing.setContentsMargins(140, 64, 140, 0)
+        self.nothing.setContentsMargins(140, 64, 140, 8)
+        self.read = QPushButton()
+        self.read.setAutoDefault(False)
+        self.read.clicked.connect(self._on_read)
         self._lay_out()
         plugins.changed.connect(self._show)
-        self._file = index_file
-        if index_file and not plugins.offers:
-            plugins.read_index(Path(index_file))
+        self._index = index
+        if index and not host_of(index) and not plugins.offers:
+            plugins.read_index(Path(index))
         self._show()
 
     @property
@@ -67,6 +70,7 @@ class BrowsePage(QWidget):
         self._column.setContentsMargins(0, 0, 8, 0)
         self._column.setSpacing(8)
         self._column.addWidget(self.nothing)
+        self._column.addWidget(self.read, 0, Qt.AlignmentFlag.AlignHCenter)
         self._column.addStretch(1)
         scroll = QScrollArea()
         scroll.setWidgetResizable(True)
@@ -87,37 +91,57 @@ class BrowsePage(QWidget):
             self._cards = [OfferCard(offer) for offer in offers]
             for place, card in enumerate(self._cards):
                 card.install.clicked.connect(partial(self._plugins.install_offer, card.offer))
-                self._column.insertWidget(1 + place, card)
+                self._column.insertWidget(2 + place, card)
         for card in self._cards:
             info = self._plugins.find(card.offer.id)
             here = info.manifest.version if info is not None and info.manifest is not None else ""
             card.show_here(here, self._plugins.busy)
-        self.source.setText(Path(self._file).name if self._file else "")
+        self.source.setText(host_of(self._index) or (Path(self._index).name if self._index else ""))
+        self.choose.setEnabled(not self._plugins.is_reading_index)
         self._filter(self.search.text())
 
     def _filter(self, text: str) -> None:
         words = text.casefold().split()
         for card in self._cards:
             card.setVisible(all(word in card.searched for word in words))
-        shown = bool(self.cards)
+        shown, host = bool(self.cards), host_of(self._index)
         self.nothing.setVisible(not shown)
-        if not shown:
-            fits_none = self.tr("Nothing in the index fits the search.")
-            no_index = self.tr(
-                "An index is a list of plugins (a .json file) that a friend or a group keeps. Choose one to see what it offers; "
-                "nothing of it runs before you allow it."
-            )
-            self.nothing.setText(
-                fits_none if self._cards else no_index if not self._file else self.tr("The index offers nothing.")
-            )
+        self.nothing.setText("" if shown else self._why_nothing(host))
+        self.read.setVisible(bool(host) and not self._cards)
+        self.read.setEnabled(not self._plugins.is_reading_index)
+        self.read.setText(self.tr("Connect to {h} and read it").replace("{h}", host))
 
-    def _on_choose(self) -> None:
-        choose_file(self, self.tr("Choose an index"), self.tr("Index files (*.json)"), self._on_chosen)
+    def _why_nothing(self, host: str) -> str:
+        if self._cards:
+            return self.tr("Nothing in the index fits the search.")
+        if self._plugins.is_reading_index:
+            return self.tr("Reading …")
+        if host:
+            return self.tr("Your index lies on the network. It is read when you ask for it, not before.")
+        if self._index:
+            return self.tr("The index offers nothing.")
+        return self.tr(
+            "An index is a list of plugins (a .json file) that a friend or a group keeps. Choose one to see what it offers; "
+            "nothing of it runs before you allow it."
+        )
 
-    def _on_chosen(self, file: Path) -> None:
-        self._file = str(file)
-        self.index_chosen.emit(self._file)
-        self._plugins.read_index(file)
+    def _on_choose_file(self) -> None:
+        choose_file(
+            self, self.tr("Choose an index"), self.tr("Index files (*.json)"), lambda file: self._choose(str(file))
+        )
+
+    def _on_choose_address(self) -> None:
+        dialog = IndexAddressDialog(self._index if host_of(self._index) else "", self)
+        dialog.chosen.connect(self._choose)
+        dialog.open()
+
+    def _choose(self, index: str) -> None:
+        self._index = index
+        self.index_chosen.emit(index)
+        self._on_read()
+
+    def _on_read(self) -> None:
+        self._plugins.read_index(self._index if host_of(self._index) else Path(self._index))
 
 
 class OfferCard(QFrame):
