@@ -1,7 +1,7 @@
 """Finds models by name on disk and says in one sentence what is wrong with one. Standard library only, no torch.
 
-A model is a folder in diffusers' layout: model_index.json beside unet, vae, text_encoder, tokenizer and scheduler.
-Weights are safetensors only: other formats can run code when they are opened.
+A model is a folder in diffusers' layout - model_index.json beside unet, vae, text_encoder, tokenizer and scheduler - or
+a checkpoint in one file. Weights are safetensors only: other formats can run code when they are opened.
 """
 
 from __future__ import annotations
@@ -10,33 +10,39 @@ import json
 import struct
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from studio.core.advice import Advice
 from studio.core.errors import ModelMissing
+from studio.core.weights import read_weight_header
+from studio.engine.checkpoints import base_of
 
 INDEX = "model_index.json"
 CONTROLNET = "controlnet"
 COMPANIONS = "companions.json"
+SAFE = ".safetensors"
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-CONFIGS = ("unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
+SECOND = "text_encoder_2"  # of SDXL; its refiner has no first one
 _DISTILLED = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
 _HEADER_MAX = 100_000_000  # bytes, the limit of the safetensors format
 
 
 def find_model(name: str, folders: Iterable[Path]) -> Path:
-    """The folder of a model. Raises `ModelMissing` if there is none, or if it is not whole."""
-    folder = find_folder(name, folders)
-    check_model(name, folder)
-    return folder
+    """The folder of a model, or its file. Raises `ModelMissing` if there is none, or if it is not whole."""
+    place = find_place(name, folders)
+    check_model(name, place)
+    return place
 
 
-def find_folder(name: str, folders: Iterable[Path]) -> Path:
-    """The folder of a model, whole or not. Raises `ModelMissing` if no folder has one of this name."""
+def find_place(name: str, folders: Iterable[Path]) -> Path:
+    """The folder or file of a model, whole or not. Raises `ModelMissing` if no folder has one of this name."""
     searched = tuple(folders)
     if name and name not in (".", "..") and not set(name) & set("/\\:\0"):
         for parent in searched:
             if (parent / name / INDEX).is_file():
                 return parent / name
+            if (file := parent / f"{name}{SAFE}").is_file():
+                return file
     known = ", ".join(list_models(searched)) or "none"
     raise ModelMissing(f"There is no model named “{name}”.", f"Models found: {known}.")
 
@@ -46,11 +52,20 @@ def list_models(folders: Iterable[Path]) -> tuple[str, ...]:
     names: dict[str, None] = {}
     for parent in folders:
         try:
-            inside = sorted(entry.name for entry in parent.iterdir() if (entry / INDEX).is_file())
+            inside = sorted(parent.iterdir())
         except OSError:
             continue
-        names.update(dict.fromkeys(inside))
+        names.update(dict.fromkeys(entry.name for entry in inside if (entry / INDEX).is_file()))
+        names.update(dict.fromkeys(entry.stem for entry in inside if entry.suffix == SAFE and is_checkpoint(entry)))
     return tuple(names)
+
+
+def is_checkpoint(file: Path) -> bool:
+    """Whether a file is a base model of its own, by its header."""
+    try:
+        return bool(base_of(read_weight_header(file)))
+    except (OSError, ModelMissing):
+        return False
 
 
 def companions_of(folder: Path) -> Path:
@@ -69,7 +84,7 @@ def advice_for(names: Iterable[str], folders: Iterable[Path]) -> dict[str, Advic
     searched, advice = tuple(folders), {}
     for name in names:
         try:
-            text = (find_folder(name, searched) / "scheduler" / "scheduler_config.json").read_text("utf-8")
+            text = (find_place(name, searched) / "scheduler" / "scheduler_config.json").read_text("utf-8")
             own = json.loads(text).get("_class_name")
         except (OSError, ValueError, AttributeError, ModelMissing):
             continue  # whoever chooses the model is told in words
@@ -80,12 +95,44 @@ def advice_for(names: Iterable[str], folders: Iterable[Path]) -> dict[str, Advic
 
 def check_model(name: str, folder: Path) -> None:
     """Raise `ModelMissing` with one sentence unless every part of the model is there and whole."""
-    for config in CONFIGS:
+    if folder.is_file():
+        check_safetensors(name, folder)
+        return
+    parts = parts_of(folder)
+    configs = (*(f"{part}/config.json" for part in parts), "scheduler/scheduler_config.json")
+    for config in configs:
         if not (folder / config).is_file():
             raise ModelMissing(f"The model “{name}” has no {config}.", "Fetch the model again.")
-    for part, stem in WEIGHTS.items():
-        for file in component_weights(name, folder / part, stem):
-            check_safetensors(name, file)
+    for file in weight_files(name, folder):
+        check_safetensors(name, file)
+
+
+def parts_of(folder: Path) -> dict[str, str]:
+    """The parts a model in a folder must have: name to the stem of its weight files. SDXL has two text encoders."""
+    index = _index(folder)
+    two = bool(index[SECOND][0]) if _is_pair(index.get(SECOND)) else (folder / SECOND / "config.json").is_file()
+    first = not (two and _is_pair(index.get("text_encoder")) and not index["text_encoder"][0])
+    parts = {part: stem for part, stem in WEIGHTS.items() if first or part != "text_encoder"}
+    return parts | ({SECOND: "model"} if two else {})
+
+
+def weight_files(name: str, place: Path) -> tuple[Path, ...]:
+    """All weight files of a model. Raises `ModelMissing` if some are missing."""
+    if place.is_file():
+        return (place,)
+    return tuple(file for part, stem in parts_of(place).items() for file in component_weights(name, place / part, stem))
+
+
+def _index(folder: Path) -> dict[str, Any]:
+    try:
+        index = json.loads((folder / INDEX).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return index if isinstance(index, dict) else {}
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2
 
 
 def component_weights(name: str, folder: Path, stem: str) -> tuple[Path, ...]:
@@ -129,6 +176,9 @@ def check_safetensors(name: str, file: Path) -> None:
 
 def fingerprint(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """(path, bytes, time of change) of every config and weight file: equal exactly while nothing was replaced."""
+    if folder.is_file():
+        status = folder.stat()
+        return ((folder.name, status.st_size, status.st_mtime_ns),)
     found = []
     for file in sorted(folder.rglob("*")):
         if file.suffix in (".safetensors", ".json", ".txt") and file.is_file():

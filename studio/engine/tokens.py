@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from studio.core.errors import ModelMissing
-from studio.engine.models import find_folder
+from studio.engine.clip_words import clip_vocabulary
+from studio.engine.models import find_place
 
+_FOLDERS = ("tokenizer", "tokenizer_2")  # SDXL's refiner has the second alone
+_SHIPPED = ("", 0)
 LIMIT = 75  # CLIP reads 77 tokens; start and end take two
 
 
@@ -35,12 +38,20 @@ class TokenCounter:
 
     def count(self, model_name: str, text: str) -> TokenCount:
         """The tokens of `text` for a model. Raises `ModelMissing` if the model or its tokenizer cannot be read."""
-        folder = find_folder(model_name, self._folders) / "tokenizer"
+        place = find_place(model_name, self._folders)
+        folder = next((place / part for part in _FOLDERS if (place / part).is_dir()), place / _FOLDERS[0])
         limit = _limit(folder)
-        encoding = self._tokenizer(model_name, folder).encode(text, add_special_tokens=False)
+        tokenizer = self._shipped() if place.is_file() else self._tokenizer(model_name, folder)
+        encoding = tokenizer.encode(text, add_special_tokens=False)
         count = len(encoding.ids)
         cut_at = encoding.offsets[limit][0] if count > limit else None
         return TokenCount(tokens=count, limit=limit, cut_at=cut_at)
+
+    def _shipped(self) -> Any:
+        """CLIP's own, which checkpoints in one file go by."""
+        if _SHIPPED not in self._tokenizers:
+            self._tokenizers[_SHIPPED] = clip_tokenizer(*clip_vocabulary())
+        return self._tokenizers[_SHIPPED]
 
     def _tokenizer(self, model_name: str, folder: Path) -> Any:
         try:
@@ -64,20 +75,19 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
-    return clip_tokenizer(folder / "vocab.json", folder / "merges.txt")
+    table = json.loads((folder / "vocab.json").read_text("utf-8"))
+    lines = [line.split() for line in (folder / "merges.txt").read_text("utf-8").splitlines()]
+    return clip_tokenizer(table, [(line[0], line[1]) for line in lines if len(line) == 2 and line[0] != "#version:"])
 
 
-def clip_tokenizer(vocab: Path, merges: Path) -> Any:
+def clip_tokenizer(table: dict[str, int], pairs: Sequence[tuple[str, str]]) -> Any:
     """CLIP's byte-pair encoding (Radford et al. 2021): lower case, words without spaces, the last piece ends in </w>."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-    table = json.loads(vocab.read_text("utf-8"))
-    lines = [line.split() for line in merges.read_text("utf-8").splitlines()]
-    pairs = [(line[0], line[1]) for line in lines if len(line) == 2 and line[0] != "#version:"]
     tokenizer = Tokenizer(
         models.BPE(
             vocab=table,
-            merges=pairs,
+            merges=list(pairs),
             continuing_subword_prefix="",
             end_of_word_suffix="</w>",
             unk_token="<|endoftext|>",

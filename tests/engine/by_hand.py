@@ -60,7 +60,7 @@ def by_hand(
     generator = torch.Generator().manual_seed(recipe.seed)
     scheduler = make_scheduler(model.scheduler_config, "ddim", recipe.spacing)
     scheduler.set_timesteps(recipe.steps)
-    embedding = text(torch.cat([model.text._encode(words) for words in (recipe.negative_prompt, recipe.prompt)]))
+    embedding = text(torch.cat([model.text.encode(words).states for words in (recipe.negative_prompt, recipe.prompt)]))
     x = torch.randn((1, 4, 8, 8), generator=generator)
     for i, t in enumerate(scheduler.timesteps):
         both = torch.cat([x, x])

@@ -36,13 +36,15 @@ FIRST, SECOND = (ImageRef(digest=digest) for digest in DRAWINGS)
 
 @pytest.fixture(scope="session")
 def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models: sd1, sd2, variance."""
+    """A folder of models: sd1, sd2, sdxl, refiner, variance."""
     import studio.engine.diffusion  # noqa: F401  (loads the libraries quietly, before the models are built with them)
     from tests.engine import tiny_models
 
     root = tmp_path_factory.mktemp("models")
     tiny_models.build_sd1(root / "sd1")
     tiny_models.build_sd2(root / "sd2")
+    tiny_models.build_sdxl(root / "sdxl")
+    tiny_models.build_refiner(root / "refiner")
     tiny_models.build_sd1(root / "variance", learned_variance=True, controlnet=False)
     return root
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,7 +114,7 @@ def test_texts_are_encoded_once(engine: Any, monkeypatch: pytest.MonkeyPatch) ->
     for seed in range(3):
         engine.render(replace(BASE, seed=seed), go_on)
     engine.render(replace(BASE, prompt="cat"), go_on)
-    assert [text for (text,) in calls] == ["a red house", "", "cat"]
+    assert [text for text, *_ in calls] == ["a red house", "", "cat"]
 
 
 def test_a_hint_is_encoded_once_and_kept_across_jobs(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,11 +261,33 @@ def test_a_model_let_go_is_gone_without_garbage_collection(engine: Any) -> None:
         gc.enable()
 
 
-def test_other_models_take_the_place(engine: Any) -> None:
+def test_models_used_longest_ago_make_room(engine: Any) -> None:
     engine.render(BASE, go_on)
-    kept = weakref.ref(model_of(engine).unet)
+    pool, first = engine._made_ready().pool, model_of(engine)
+    pool.budget = int(2.5 * first.nbytes)
+    first, kept = first.key, weakref.ref(first.unet)
     engine.render(replace(BASE, model=ModelRef(name="sd2")), go_on)
+    assert kept() is not None
+    engine.render(replace(BASE, seed=8), go_on)  # sd1 is now the younger one
+    engine.render(replace(BASE, model=ModelRef(name="variance"), scheduler="ddpm"), go_on)
+    assert [key[0].name for key in pool._kept] == ["sd1", "variance"]
+    pool.budget = 0
+    engine.render(replace(BASE, model=ModelRef(name="sd2")), go_on)
+    assert [key[0].name for key in pool._kept] == ["sd2"]
     assert kept() is None
+
+
+def test_a_model_whose_files_were_replaced_is_loaded_again(tiny_folder: Path, tmp_path: Path) -> None:
+    from studio.engine.diffusion.engine import DiffusionEngine
+
+    shutil.copytree(tiny_folder / "sd1", tmp_path / "sd1")
+    engine = DiffusionEngine((tmp_path,), lambda ref: b"", "cpu")
+    first = engine.render(BASE, go_on)
+    shutil.copy(tiny_folder / "variance" / "vae" / "config.json", tmp_path / "sd1" / "vae" / "config.json")
+    again = engine.render(BASE, go_on)
+    assert not again.reused
+    assert again.pixels == first.pixels
+    assert len(engine._made_ready().pool._kept) == 1
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from studio.core.choices import ControlKind, Spacing
 from studio.core.paths import RESOURCES
 from studio.core.recipe import ControlUse, ModelRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS
-from studio.engine.control_maps import control_map
-from tests.engine.conftest import DRAWINGS, FIRST, SECOND
+from tests.engine.conftest import FIRST, SECOND
+from tests.engine.stock import Stock, assert_same
 
 MINI = pytest.mark.skipif(
     not (RESOURCES / "mini" / "model_index.json").is_file(), reason="Studio Mini is not there yet"
@@ -31,101 +31,6 @@ def recipe(model: str, **parts: Any) -> Recipe:
     return replace(base, model=ModelRef(name=model), **parts)
 
 
-class Stock:
-    """Stock pipelines over the models of two folders; the loaded parts are kept."""
-
-    def __init__(self, folders: tuple[Path, ...]) -> None:
-        self._folders = folders
-        self._loaded: dict[str, Any] = {}
-
-    def run(self, recipe: Recipe) -> tuple[Any, bytes]:
-        """Latents and pixels of a recipe."""
-        import torch
-
-        pipeline = self._pipeline(recipe)
-        kept: list[Any] = []
-
-        def keep(_pipe: Any, _index: int, _t: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            kept[:] = [tensors["latents"].clone()]
-            return {}
-
-        images = pipeline(
-            recipe.prompt,
-            negative_prompt=recipe.negative_prompt,
-            num_inference_steps=recipe.steps,
-            guidance_scale=recipe.guidance_scale,
-            width=recipe.size.width,
-            height=recipe.size.height,
-            generator=torch.Generator("cpu").manual_seed(recipe.seed),
-            callback_on_step_end=keep,
-            **self._control_arguments(recipe),
-        ).images
-        return kept[0], images[0].tobytes()
-
-    def _pipeline(self, recipe: Recipe) -> Any:
-        from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, StableDiffusionPipeline
-
-        base = self._base(recipe.model.name, StableDiffusionPipeline)
-        parts = dict(base.components)
-        config = base.scheduler_config
-        variance = base.unet.config.out_channels == 2 * base.unet.config.in_channels
-        parts["scheduler"] = stock_scheduler(config, recipe, variance)
-        if not recipe.controls:
-            pipeline = StableDiffusionPipeline(**parts, requires_safety_checker=False)
-        else:
-            parts.pop("image_encoder", None)
-            folder = str(base.folder / "controlnet")
-            net = ControlNetModel.from_pretrained(folder, dtype=torch_float32(), local_files_only=True)
-            nets = net if len(recipe.controls) == 1 else [net] * len(recipe.controls)
-            pipeline = StableDiffusionControlNetPipeline(**parts, controlnet=nets, requires_safety_checker=False)
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline
-
-    def _base(self, name: str, pipeline_class: Any) -> Any:
-        import json
-
-        if name not in self._loaded:
-            folder = next(folder / name for folder in self._folders if (folder / name).is_dir())
-            base = pipeline_class.from_pretrained(
-                str(folder),
-                dtype=torch_float32(),
-                safety_checker=None,
-                requires_safety_checker=False,
-                local_files_only=True,
-            )
-            base.folder = folder
-            base.scheduler_config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
-            self._loaded[name] = base
-        return self._loaded[name]
-
-    def _control_arguments(self, recipe: Recipe) -> dict[str, Any]:
-        from PIL import Image
-
-        if not recipe.controls:
-            return {}
-        maps = [control_map(use, recipe.size, DRAWINGS[use.image.digest]) for use in recipe.controls]
-        images = [Image.frombytes("RGB", (m.width, m.height), m.data) for m in maps]
-        lists = {
-            "image": images,
-            "controlnet_conditioning_scale": [use.weight for use in recipe.controls],
-            "control_guidance_start": [use.start for use in recipe.controls],
-            "control_guidance_end": [use.end for use in recipe.controls],
-        }
-        return {name: values[0] if len(values) == 1 else values for name, values in lists.items()}
-
-
-def torch_float32() -> Any:
-    import torch
-
-    return torch.float32
-
-
-def stock_scheduler(config: dict[str, Any], recipe: Recipe, learns_variance: bool) -> Any:
-    from studio.engine.diffusion.schedulers import make_scheduler
-
-    return make_scheduler(config, recipe.scheduler, recipe.spacing, seed=recipe.seed, learns_variance=learns_variance)
-
-
 @pytest.fixture(scope="module")
 def engine(make_engine: Any) -> Any:
     return make_engine()
@@ -134,22 +39,6 @@ def engine(make_engine: Any) -> Any:
 @pytest.fixture(scope="module")
 def stock(tiny_folder: Path) -> Stock:
     return Stock((tiny_folder, RESOURCES))
-
-
-def assert_same(engine: Any, stock: Stock, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run both and compare every bit of the latents and of the pixels."""
-    import torch
-
-    from studio.engine.diffusion import engine as module
-
-    seen: list[Any] = []
-    decode = module.decode
-    monkeypatch.setattr(module, "decode", lambda vae, latents: seen.append(latents.clone()) or decode(vae, latents))
-    ours = engine.render(recipe, lambda progress: True)
-    latents, pixels = stock.run(recipe)
-    assert torch.isfinite(latents).all()
-    assert torch.equal(seen[0], latents)
-    assert ours.pixels.data == pixels
 
 
 @pytest.mark.parametrize(("scheduler", "spacing"), ALL)
@@ -191,7 +80,7 @@ def test_learned_variance_ddpm(engine: Any, stock: Stock, monkeypatch: Any) -> N
 @pytest.mark.parametrize("scheduler", [info for info in SCHEDULERS if info != "ddpm"])
 def test_learned_variance_elsewhere_takes_the_mean(engine: Any, stock: Stock, scheduler: str, monkeypatch: Any) -> None:
     """Stock pipelines cannot do it: here theirs is given the mean half of what the UNet says."""
-    mean_only = stock._base("variance", __import__("diffusers").StableDiffusionPipeline).unet
+    mean_only = stock.base("variance").unet
     forward = mean_only.forward
     monkeypatch.setattr(mean_only, "forward", lambda *a, **k: (forward(*a, **k)[0][:, :4],))
     assert_same(engine, stock, recipe("variance", scheduler=scheduler), monkeypatch)

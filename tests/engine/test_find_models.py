@@ -11,7 +11,6 @@ import pytest
 from studio.core.advice import Advice
 from studio.core.errors import ModelMissing
 from studio.engine.models import (
-    CONFIGS,
     WEIGHTS,
     advice_for,
     companions_of,
@@ -19,6 +18,8 @@ from studio.engine.models import (
     fingerprint,
     list_models,
 )
+
+CONFIGS = ("unet/config.json", "vae/config.json", "text_encoder/config.json", "scheduler/scheduler_config.json")
 
 
 def write_weights(file: Path, size: int = 1_200_000) -> None:

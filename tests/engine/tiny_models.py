@@ -11,7 +11,7 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from transformers.models.clip.configuration_clip import CLIPTextConfig
-from transformers.models.clip.modeling_clip import CLIPTextModel
+from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
 SD1 = {
     "beta_start": 0.00085,
@@ -23,6 +23,7 @@ SD1 = {
     "clip_sample": False,
 }
 SD2 = SD1 | {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+EULER = {"_class_name": "EulerDiscreteScheduler", "timestep_spacing": "leading"} | SD1
 _ATTENTION_FIRST = {
     "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
     "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D"),
@@ -45,20 +46,47 @@ def build_sd2(folder: Path) -> Path:
     return _save(folder, unet, _text("gelu"), {"_class_name": "DDIMScheduler"} | SD2, controlnet=True)
 
 
+def build_sdxl(folder: Path) -> Path:
+    """SDXL's shape: two text towers, told sizes and a pooled prompt, attention in the deeper blocks, one ControlNet."""
+    unet = _unet(out_channels=4, cross_attention_dim=32, **_xl(times=6))
+    texts = {"text_encoder": _text("quick_gelu"), "text_encoder_2": _text("gelu", projection=16)}
+    return _save(folder, unet, texts, EULER, controlnet=True, vae=_vae(scaling_factor=0.13025, force_upcast=True))
+
+
+def build_refiner(folder: Path) -> Path:
+    """The shape of SDXL's refiner: the second text tower alone, told a measure of beauty."""
+    unet = _unet(out_channels=4, **_xl(times=5))
+    texts = {"text_encoder_2": _text("gelu", projection=16)}
+    return _save(folder, unet, texts, EULER, controlnet=False, vae=_vae(scaling_factor=0.13025, force_upcast=True))
+
+
+def _xl(times: int) -> dict[str, Any]:
+    return {
+        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D"),
+        "attention_head_dim": (2, 4),
+        "transformer_layers_per_block": (1, 2),
+        "use_linear_projection": True,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 8 * times + 16,
+    }
+
+
 def _unet(**options: Any) -> Any:
     torch.manual_seed(1)
+    plain = {"cross_attention_dim": 16} | _ATTENTION_FIRST
     return UNet2DConditionModel(
         sample_size=8,
         in_channels=4,
         block_out_channels=(16, 32),
         layers_per_block=1,
-        cross_attention_dim=16,
         norm_num_groups=4,
-        **(_ATTENTION_FIRST | options),
+        **(plain | options),
     )
 
 
-def _vae() -> Any:
+def _vae(**options: Any) -> Any:
     torch.manual_seed(2)
     return AutoencoderKL(
         block_out_channels=(8, 8, 16, 16),
@@ -68,12 +96,15 @@ def _vae() -> Any:
         latent_channels=4,
         norm_num_groups=4,
         sample_size=64,
+        **options,
     )
 
 
-def _text(act: str) -> Any:
+def _text(act: str, projection: int | None = None) -> Any:
+    """A text tower; with a `projection` of its pooled vector it is one of OpenCLIP's."""
     torch.manual_seed(3)
-    return CLIPTextModel(
+    tower_class = CLIPTextModel if projection is None else CLIPTextModelWithProjection
+    return tower_class(
         CLIPTextConfig(
             vocab_size=len(_vocabulary()),
             hidden_size=16,
@@ -81,6 +112,7 @@ def _text(act: str) -> Any:
             num_hidden_layers=2,
             num_attention_heads=2,
             hidden_act=act,
+            projection_dim=projection or 512,
             bos_token_id=len(_vocabulary()) - 2,
             eos_token_id=len(_vocabulary()) - 1,
             pad_token_id=len(_vocabulary()) - 1,
@@ -97,25 +129,30 @@ def _controlnet(unet: Any) -> Any:
     return net
 
 
-def _save(folder: Path, unet: Any, text: Any, scheduler: dict[str, Any], controlnet: bool) -> Path:
+def _save(folder: Path, unet: Any, texts: Any, scheduler: dict[str, Any], controlnet: bool, vae: Any = None) -> Path:
+    texts = texts if isinstance(texts, dict) else {"text_encoder": texts}
     unet.save_pretrained(folder / "unet")
-    _vae().save_pretrained(folder / "vae")
-    text.save_pretrained(folder / "text_encoder")
+    (vae or _vae()).save_pretrained(folder / "vae")
     if controlnet:
         _controlnet(unet).save_pretrained(folder / "controlnet")
-    _save_tokenizer(folder / "tokenizer")
-    _write(folder / "scheduler" / "scheduler_config.json", scheduler)
     index = {
-        "_class_name": "StableDiffusionPipeline",
+        "_class_name": f"StableDiffusion{'XL' if 'text_encoder_2' in texts else ''}Pipeline",
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
-        "text_encoder": ["transformers", "CLIPTextModel"],
-        "tokenizer": ["transformers", "CLIPTokenizer"],
         "scheduler": ["diffusers", scheduler["_class_name"]],
-        "safety_checker": [None, None],
-        "feature_extractor": [None, None],
-        "requires_safety_checker": False,
     }
+    for part, text in texts.items():
+        tokenizer = part.replace("text_encoder", "tokenizer")
+        text.save_pretrained(folder / part)
+        _save_tokenizer(folder / tokenizer, pad="<|endoftext|>" if part == "text_encoder" else "!")
+        index |= {part: ["transformers", type(text).__name__], tokenizer: ["transformers", "CLIPTokenizer"]}
+    if "text_encoder_2" in texts:
+        lacks = {} if "text_encoder" in texts else {"text_encoder": [None, None], "tokenizer": [None, None]}
+        index |= lacks | {"force_zeros_for_empty_prompt": not lacks, "requires_aesthetics_score": bool(lacks)}
+    else:
+        nothing = [None, None]
+        index |= {"safety_checker": nothing, "feature_extractor": nothing, "requires_safety_checker": False}
+    _write(folder / "scheduler" / "scheduler_config.json", scheduler)
     _write(folder / "model_index.json", index)
     return folder
 
@@ -139,11 +176,11 @@ def _vocabulary() -> dict[str, int]:
     return {word: i for i, word in enumerate(words)}
 
 
-def _save_tokenizer(folder: Path) -> None:
+def _save_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> None:
     _write(folder / "vocab.json", _vocabulary())
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(_MERGES) + "\n", encoding="utf-8")
     special = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "unk_token": "<|endoftext|>"}
-    special |= {"pad_token": "<|endoftext|>", "model_max_length": 77, "tokenizer_class": "CLIPTokenizer"}
+    special |= {"pad_token": pad, "model_max_length": 77, "tokenizer_class": "CLIPTokenizer"}
     _write(folder / "tokenizer_config.json", special)
 
 

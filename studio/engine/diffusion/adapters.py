@@ -30,8 +30,8 @@ def denoiser_of(model: Model, size: Size, branches: int) -> Denoiser:
     return Denoiser(
         unet=model.unet,
         vae=model.vae,
-        tokenizers=(model.text.tokenizer,),
-        text_encoders=(model.text.text_model,),
+        tokenizers=tuple(tower.tokenizer for tower in model.text.towers),
+        text_encoders=tuple(tower.model for tower in model.text.towers),
         family=model.family,
         model=model.name,
         model_folder=companions_of(model.folder),

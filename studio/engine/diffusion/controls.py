@@ -53,6 +53,7 @@ class ControlNetResiduals:
                 encoder_hidden_states=step.text,
                 controlnet_cond=self._embedding,  # not looked at: the slot answers
                 conditioning_scale=self._use.weight,
+                added_cond_kwargs=None if step.added is None else dict(step.added),
                 return_dict=False,
             )
         finally:

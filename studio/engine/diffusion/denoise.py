@@ -5,7 +5,7 @@ Knows tensors and small protocols; not recipes, files, models' folders or window
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -94,14 +94,23 @@ class Unguided:
 
 @dataclass(frozen=True, slots=True)
 class ClassifierFree:
-    """Ho & Salimans 2022, eq. 6, in the form eps_uncond + s (eps_cond - eps_uncond): s = 1 + w of the paper."""
+    """Ho & Salimans 2022, eq. 6, in the form eps_uncond + s (eps_cond - eps_uncond): s = 1 + w of the paper.
+
+    `rescale` is phi of Lin et al. 2023, section 3.4: so far the guess gets the spread of the conditional one back.
+    """
 
     scale: float
     branches: int = 2
+    rescale: float = 0.0
 
     def __call__(self, guesses: Tensor, step: StepContext) -> Tensor:
         unconditional, conditional = guesses.chunk(2)
-        return unconditional + self.scale * (conditional - unconditional)
+        guided: Tensor = unconditional + self.scale * (conditional - unconditional)
+        if self.rescale == 0.0:
+            return guided
+        axes = list(range(1, guided.ndim))
+        spread = conditional.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
+        return self.rescale * (guided * spread) + (1 - self.rescale) * guided
 
 
 @torch.no_grad()
@@ -117,11 +126,13 @@ def denoise(
     pull: Pull | None = None,
     after_step: Sequence[AfterStep] = (),
     timestep_cond: Tensor | None = None,
+    added: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """Latents without noise from latents at the sampler's first noise level (for text-to-image: pure noise).
 
     `latents` (1, channels, height / f, width / f) in float32: the solver works in float32 whatever the UNet's type.
-    `text` (guidance.branches, tokens, features) in the UNet's type. `timestep_cond` is for distilled UNets only.
+    `text` (guidance.branches, tokens, features) in the UNet's type. `timestep_cond` is for distilled UNets only,
+    `added` for SDXL's (see `StepContext`).
     """
     timesteps = sampler.timesteps
     with attention or nullcontext():
@@ -129,11 +140,13 @@ def denoise(
             copies = torch.cat([latents] * guidance.branches) if guidance.branches > 1 else latents
             scaled = sampler.scale(copies, timestep)
             model_input = scaled.to(text.dtype)
-            step = StepContext(index=index, count=len(timesteps), timestep=timestep, model_input=model_input, text=text)
-            added = total([source(step) for source in residuals])
-            guess = guidance(guess_once(unet, step, added, timestep_cond).float(), step)
+            step = StepContext(
+                index=index, count=len(timesteps), timestep=timestep, model_input=model_input, text=text, added=added
+            )
+            beside = total([source(step) for source in residuals])
+            guess = guidance(guess_once(unet, step, beside, timestep_cond).float(), step)
             if pull is not None:
-                guess = pull(GuidedGuess(context=step, latents=scaled[-1:].float(), guess=guess, added=added))
+                guess = pull(GuidedGuess(context=step, latents=scaled[-1:].float(), guess=guess, added=beside))
             latents = sampler.step(guess, timestep, latents)
             for look in after_step:
                 latents = look(StepResult(context=step, guess=guess, latents=latents))
@@ -168,6 +181,7 @@ def guess_once(unet: Any, step: StepContext, add: UNetResiduals, timestep_cond: 
         step.timestep,
         encoder_hidden_states=step.text,
         timestep_cond=timestep_cond,
+        added_cond_kwargs=None if step.added is None else dict(step.added),
         down_block_additional_residuals=add.down or None,
         mid_block_additional_residual=add.mid,
         down_intrablock_additional_residuals=list(add.inner) or None,  # a new list: the UNet empties it

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from studio import __version__
 from studio.core.errors import BadRecipe, OutOfMemory, StudioError
 from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import PluginRef, Recipe, Size
-from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
+from studio.core.recipe import PluginRef, Recipe
 from studio.engine.diffusion.controls import Controls
-from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals, StepResult, Unguided, denoise
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
-from studio.engine.diffusion.guest_sampler import GuestSampler
-from studio.engine.diffusion.guides import Source, prepare_guides
-from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, noise, seeded, undecoded
+from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, undecoded
 from studio.engine.diffusion.memory import as_out_of_memory, free
 from studio.engine.diffusion.models import Model, ModelPool
-from studio.engine.diffusion.previews import Previewer
+from studio.engine.diffusion.painting import Painter, check_size
 from studio.engine.diffusion.progress import Reporter, interruptible
-from studio.engine.diffusion.prompts import guidance_embedding
-from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
 from studio.engine.diffusion.snapshot import settings_kept
+from studio.engine.found_files import Stamp, still_there
 from studio.engine.guests import Guests, OnFault
 from studio.engine.libraries import be_quiet
 from studio.engine.protocol import OnProgress, PluginHost, ReadImage, Rendered, Undecoded
@@ -49,7 +41,7 @@ class _Ready:
 
 
 class DiffusionEngine:
-    """Makes pictures with Stable Diffusion 1.x and 2.x models. State: `_ready`, and `_last`, the last job's picture.
+    """Makes pictures with Stable Diffusion 1.x, 2.x and XL models. State: `_ready`, and `_last`, the last job's picture.
 
     `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails.
     """
@@ -65,7 +57,7 @@ class DiffusionEngine:
         self._model_folders, self._read_image, self._wanted = model_folders, read_image, device
         self._plugins, self.on_fault = plugins, on_fault
         self._ready: _Ready | None = None
-        self._last: tuple[tuple[Recipe, object, PluginRef | None], Rendered] | None = None
+        self._last: tuple[tuple[Recipe, object, PluginRef | None], Rendered, tuple[Stamp, ...]] | None = None
 
     def prepare(self) -> EngineReady:
         """Choose the device (the libraries came with this module). Raises `StudioError`."""
@@ -123,15 +115,15 @@ class DiffusionEngine:
     def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float) -> Rendered:
         """Make the picture with the guests that are left."""
         recipe = guests.recipe
-        report.phase(f"loading {recipe.model.name}")
-        model = ready.pool.get(recipe.model.name, recipe.exact, report.poll)
+        model = self._loaded(recipe, ready, report)
         made_from = recipe, model.key, guests.sampler_version
-        if self._last is not None and self._last[0] == made_from and not guests.faults:
-            return replace(self._last[1], reused=True, recipe=guests.changed_recipe())
+        last = self._last
+        if last is not None and last[0] == made_from and still_there(last[2]) and not guests.faults:
+            return replace(last[1], reused=True, recipe=guests.changed_recipe(last[1].recipe))
         self._last = None
         rendered = _finished(guests, model, ready, self._paint(guests, model, ready, report, began), report, began)
         if not guests.faults:
-            self._last = (made_from, rendered)
+            self._last = (made_from, rendered, tuple(guests.files.stamps))
         return rendered
 
     def _decode(self, kept: Undecoded, report: Reporter) -> Rendered:
@@ -139,47 +131,31 @@ class DiffusionEngine:
         began, ready, recipe = time.monotonic() - kept.seconds, self._made_ready(), kept.recipe
         guests = Guests(self._plugins, self._read_image, recipe, self.on_fault, as_out_of_memory)
         guests.look_up()
-        report.phase(f"loading {recipe.model.name}")
-        model = ready.pool.get(recipe.model.name, recipe.exact, report.poll)
+        model = self._loaded(recipe, ready, report)
         report.phase("decoding")
         with interruptible((model.vae.decoder,), report):
             pixels = decode_patiently(model.vae, latents_of(kept).to(model.device))
-        return replace(_finished(guests, model, ready, pixels, report, began), recipe=guests.recipe)
+        return replace(_finished(guests, model, ready, pixels, report, began), recipe=guests.made_recipe())
 
     def _paint(self, guests: Guests, model: Model, ready: _Ready, report: Reporter, began: float) -> Pixels:
-        """Adapters, text, controls, guides, noise, loop, decode: one named step after the other."""
+        """Latents, told to whoever keeps them, then pixels."""
         recipe = guests.recipe
         check_size(recipe.size, model)
-        guidance = guidance_of(recipe, model)
-        generator = seeded(recipe.seed)
-        sampler = _sampler(guests, model, generator)
-        denoiser = denoiser_of(model, recipe.size, guidance.branches)
-        source = Source(
-            model.unet, model.vae, sampler.prediction_type, sampler.alphas_cumprod, _timestep_cond(recipe, model)
-        )
+        painter = Painter(controls=ready.controls, read_image=self._read_image, report=report, spoilt=ready.pool.clear)
         with ExitStack() as stack:
-            adapters = attach_all(guests, denoiser, stack, report.phase, ready.pool.clear)
-            report.phase("reading the prompt")
-            text = _read_prompt(recipe, model, guidance.branches, adapters)
-            residuals = _residuals(recipe, model, ready, guidance.branches, adapters, report)
-            pull = prepare_guides(guests, denoiser, source, report.phase)
-            start = _start_latents(recipe, model, sampler, generator)
-            report.begin()
-            with interruptible((model.unet, *model.controlnets.values()), report):
-                latents = denoise(
-                    model.unet,
-                    sampler,
-                    start,
-                    text,
-                    guidance=guidance,
-                    residuals=residuals,
-                    pull=pull,
-                    after_step=(_Watch(report, _previewer(model, sampler)),),
-                    timestep_cond=source.timestep_cond,
-                )
-            report.decoding(undecoded(latents, recipe, time.monotonic() - began))
+            latents = painter.paint(guests, model, _refiner_of(recipe, model, ready, report), stack)
+            report.decoding(undecoded(latents, guests.made_recipe(), time.monotonic() - began))
             with interruptible((model.vae.decoder,), report):
                 return decode(model.vae, latents)
+
+    def _loaded(self, recipe: Recipe, ready: _Ready, report: Reporter) -> Model:
+        """The model of a recipe, with another VAE in it where the recipe names one."""
+        report.phase(f"loading {recipe.model.name}")
+        model = ready.pool.get(recipe.model, recipe.exact, report.poll)
+        if recipe.vae is None:
+            return model
+        report.phase(f"loading {recipe.vae.name}")
+        return replace(model, vae=ready.pool.vae(recipe.vae, model, recipe.exact))
 
     def _made_ready(self) -> _Ready:
         be_quiet()
@@ -198,94 +174,6 @@ class DiffusionEngine:
         free()
 
 
-@dataclass(frozen=True, slots=True)
-class _Watch:
-    """After each step: tell how far it is, show a preview, and learn whether to go on. Obeys `denoise.AfterStep`."""
-
-    report: Reporter
-    preview: Previewer
-
-    def __call__(self, result: StepResult) -> Tensor:
-        step = result.context
-        self.report.step_done(step.index + 1, step.count, self.preview(result))
-        return result.latents
-
-
-def check_size(size: Size, model: Model) -> None:
-    """Raise `BadRecipe` unless the VAE can make a picture of exactly this size."""
-    factor = model.vae_factor
-    if size.width % factor or size.height % factor:
-        near = Size(width=_nearest(size.width, factor), height=_nearest(size.height, factor))
-        raise BadRecipe(
-            f"{model.name} makes pictures whose sides are multiples of {factor}; {size} is not.",
-            f"The nearest size is {near}.",
-        )
-
-
-def guidance_of(recipe: Recipe, model: Model) -> Guidance:
-    """Classifier-free guidance above 1, none otherwise, and none for UNets that were distilled with the scale."""
-    if recipe.guidance_scale > 1 and model.unet.config.time_cond_proj_dim is None:
-        return ClassifierFree(recipe.guidance_scale)
-    return Unguided()
-
-
-def _nearest(side: int, factor: int) -> int:
-    return max(factor, int(side / factor + 0.5) * factor)
-
-
-def _read_prompt(recipe: Recipe, model: Model, branches: int, adapters: Sequence[Attached]) -> Tensor:
-    text = model.text.branches(recipe.prompt, recipe.negative_prompt, branches, fresh=bool(adapters))
-    for adapter in adapters:
-        text = adapter.text(text)
-    return text
-
-
-def _residuals(
-    recipe: Recipe, model: Model, ready: _Ready, branches: int, adapters: Sequence[Attached], report: Reporter
-) -> list[Residuals]:
-    """ControlNets and what adapters add, in the order of the recipe: control layers, then plugin layers."""
-    if recipe.controls:
-        report.phase("preparing controls")
-    height, width = recipe.size.height // model.vae_factor, recipe.size.width // model.vae_factor
-    shapes = ResidualShapes.of(model.unet, height, width)
-    given: dict[int, Residuals] = {
-        id(adapter.guest.asked): PluginResiduals(adapter, adapter.steering.residuals, shapes)
-        for adapter in adapters
-        if adapter.steering.residuals is not None
-    }
-    ready_made = ready.controls.prepare(recipe, model, branches, report.poll, given)
-    return ready_made + [given[id(use)] for use in recipe.plugins if id(use) in given]
-
-
-def _previewer(model: Model, sampler: DiffusersSampler) -> Previewer:
-    return Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod)
-
-
-def _sampler(guests: Guests, model: Model, generator: torch.Generator) -> DiffusersSampler:
-    recipe, guest = guests.recipe, guests.sampler()
-    if guest is not None:
-        return GuestSampler(guests, guest, model.scheduler_config, recipe.steps, model.device, generator)
-    scheduler = make_scheduler(
-        model.scheduler_config,
-        recipe.scheduler,
-        recipe.spacing,
-        seed=recipe.seed,
-        learns_variance=model.learns_variance,
-    )
-    return make_sampler(scheduler, recipe.scheduler, recipe.spacing, recipe.steps, model.device, generator)
-
-
-def _start_latents(recipe: Recipe, model: Model, sampler: DiffusersSampler, generator: torch.Generator) -> Tensor:
-    height, width = recipe.size.height // model.vae_factor, recipe.size.width // model.vae_factor
-    drawn = noise(generator, model.latent_channels, height, width, model.device)
-    return torch.mul(drawn, sampler.init_noise_sigma)
-
-
-def _timestep_cond(recipe: Recipe, model: Model) -> Tensor | None:
-    features = model.unet.config.time_cond_proj_dim
-    return None if features is None else guidance_embedding(recipe.guidance_scale, features, model.device, model.dtype)
-
-
 def _finished(guests: Guests, model: Model, ready: _Ready, pixels: Pixels, report: Reporter, began: float) -> Rendered:
     """A decoded picture after picture tools and scorers, with its circumstances."""
     pixels = guests.retouch(pixels, report.phase)
@@ -294,6 +182,24 @@ def _finished(guests: Guests, model: Model, ready: _Ready, pixels: Pixels, repor
     if guests.sampler_version is not None:
         made_with = replace(made_with, versions=(*made_with.versions, _version_of(guests.sampler_version)))
     return Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
+
+
+def _refiner_of(recipe: Recipe, model: Model, ready: _Ready, report: Reporter) -> Callable[[], Model] | None:
+    """What loads the refiner of a recipe, if it names one. Raises `BadRecipe` before that where it cannot fit."""
+    wanted = recipe.refiner
+    if wanted is None:
+        return None
+    if model.family != "sdxl":
+        raise BadRecipe(f"A refiner goes with SDXL models; {model.name} is none.", "Choose no refiner.")
+
+    def load() -> Model:
+        report.phase(f"loading {wanted.name}")
+        refiner = ready.pool.get(wanted, recipe.exact, report.poll)
+        if not refiner.is_xl:
+            raise BadRecipe(f"“{wanted.name}” is no refiner for {model.name}.", "Choose SDXL's refiner, or none.")
+        return refiner
+
+    return load
 
 
 def _version_of(plugin: PluginRef) -> tuple[str, str]:

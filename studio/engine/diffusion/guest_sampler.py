@@ -53,6 +53,12 @@ class GuestSampler(DiffusersSampler):
         config = getattr(self._scheduler, "config", self._known.config)
         return str(getattr(config, "prediction_type", self._known.config.prediction_type))
 
+    def noised(self, latents: Tensor, noise: Tensor) -> Tensor:
+        if not callable(getattr(self._scheduler, "add_noise", None)):
+            raise wrong(str(self._guest), "has a scheduler that cannot begin with a picture")
+        with self._guests.calling(self._guest, "add_noise"):
+            return self._checked(super().noised(latents.clone(), noise.clone()), latents)
+
     def scale(self, latents: Tensor, timestep: Tensor) -> Tensor:
         with self._guests.calling(self._guest, "scale_model_input"):
             return self._checked(self._scheduler.scale_model_input(latents.clone(), timestep), latents)

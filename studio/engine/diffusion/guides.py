@@ -82,7 +82,8 @@ class Source:
         with torch.enable_grad():
             x = latents.float()
             text = step.text[-1:]
-            one = replace(step, model_input=x.to(text.dtype), text=text)
+            added = None if step.added is None else {name: part[-1:] for name, part in step.added.items()}
+            one = replace(step, model_input=x.to(text.dtype), text=text, added=added)
             guess = guess_once(self.unet, one, _last_branch(at.added), self.timestep_cond)
             return clean_of(x, guess[:, : x.shape[1]].float(), alpha, sigma, self.prediction_type)
 

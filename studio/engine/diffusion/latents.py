@@ -11,6 +11,7 @@ from studio.core.errors import BadPicture
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
 from studio.engine.diffusion.memory import is_lack
+from studio.engine.diffusion.scaling import must_upcast, unscaled
 from studio.engine.protocol import Undecoded
 
 
@@ -31,12 +32,12 @@ def noise(generator: torch.Generator, channels: int, height: int, width: int, de
 def decode(vae: Any, latents: Tensor) -> Pixels:
     """The picture of latents (1, channels, height / f, width / f). Raises `BadPicture` when it has NaN or infinities.
 
-    A VAE in 16 bits that overflows is run again in 32 bits (SD's own VAE does so on some pictures).
+    A VAE in 16 bits that overflows is run again in 32 bits (SD's own VAE does so on some pictures), SDXL's at once.
     """
     check_finite(latents, "while the picture formed")
-    latents = latents / vae.config.scaling_factor
-    image = _decoded(vae, latents)
-    if not bool(torch.isfinite(image).all()) and vae.dtype != torch.float32:
+    latents = unscaled(vae, latents)
+    image = None if must_upcast(vae) else _decoded(vae, latents)
+    if image is None or (not bool(torch.isfinite(image).all()) and vae.dtype != torch.float32):
         kept = vae.dtype
         try:
             image = _decoded(vae.to(torch.float32), latents)

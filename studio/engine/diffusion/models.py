@@ -1,10 +1,10 @@
-"""The model pool: loads a model's parts as plain model classes (never as a pipeline) and keeps the last one used."""
+"""The model pool: loads models by name and keeps those that were used last, as many as fit into a budget of bytes."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,21 +12,23 @@ from typing import Any
 import torch
 
 from studio.core.errors import ModelMissing
+from studio.core.recipe import ModelRef
 from studio.engine.diffusion.devices import Device
+from studio.engine.diffusion.parts import Parts, Poll, load_controlnet, load_folder, load_vae
 from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
+from studio.engine.diffusion.single_file import load_controlnet_file, load_file, load_vae_file
 from studio.engine.models import (
     CONTROLNET,
-    WEIGHTS,
     check_safetensors,
     companions_of,
     component_weights,
     find_model,
     fingerprint,
+    weight_files,
 )
 
 MINI_CHANNELS = 16  # of Studio Mini's latents; Stable Diffusion has 4
-Poll = Callable[[], None]  # called between parts; may raise to stop the loading
 _Key = tuple[Path, tuple[tuple[str, int, int], ...], torch.dtype]
 
 
@@ -35,7 +37,7 @@ class Model:
     """A loaded base model, on its device and in its number format. Parts are diffusers' and transformers' own classes."""
 
     name: str
-    folder: Path
+    folder: Path  # or its single file
     key: _Key
     digest: str  # SHA-256 over the weight files
     unet: Any
@@ -57,171 +59,177 @@ class Model:
         return int(2 ** (len(self.vae.config.block_out_channels) - 1))
 
     @property
+    def is_xl(self) -> bool:
+        """Whether the UNet is told sizes and a pooled prompt, as SDXL's and its refiner's are."""
+        return _is_xl(self.unet)
+
+    @property
+    def wants_aesthetics(self) -> bool:
+        """Whether the UNet is told how beautiful the picture shall be instead of its target size: SDXL's refiner."""
+        if not self.is_xl:
+            return False
+        pooled = int(self.text.towers[-1].model.config.projection_dim)
+        told = int(self.unet.add_embedding.linear_1.in_features) - pooled
+        return told == 5 * int(self.unet.config.addition_time_embed_dim)
+
+    @property
     def family(self) -> str:
-        """ "mini", "sd1", "sd2" or "sdxl": what an adapter must have been made for. Told by the UNet's widths."""
+        """ "mini", "sd1", "sd2", "sdxl" or "sdxl_refiner": what an adapter must have been made for. By the UNet's shape."""
+        if self.is_xl:
+            return "sdxl_refiner" if self.wants_aesthetics else "sdxl"
         if self.latent_channels == MINI_CHANNELS:
             return "mini"
-        return {1024: "sd2", 2048: "sdxl"}.get(self.unet.config.cross_attention_dim, "sd1")
+        return "sd2" if self.unet.config.cross_attention_dim == 1024 else "sd1"
 
     @property
     def learns_variance(self) -> bool:
         return bool(self.unet.config.out_channels == 2 * self.unet.config.in_channels)
 
+    @property
+    def modules(self) -> tuple[Any, ...]:
+        """Everything that holds weights."""
+        return (*(tower.model for tower in self.text.towers), self.unet, self.vae, *self.controlnets.values())
+
+    @property
+    def nbytes(self) -> int:
+        return sum(bytes_of(module) for module in self.modules)
+
+
+def bytes_of(module: Any) -> int:
+    """What a module's weights take."""
+    return sum(int(tensor.nbytes) for tensor in (*module.parameters(), *module.buffers()))
+
 
 class ModelPool:
-    """Loads models by name and keeps the last. State: `_kept` and `_digests` (by path, size and time of change)."""
+    """Loads models by name and keeps those used last.
 
-    def __init__(self, folders: tuple[Path, ...], device: Device) -> None:
-        self._folders, self._device = folders, device
-        self._kept: Model | None = None
+    `budget` is how many bytes of weights may stay, `find` tells where a model lies. State: `_kept` (the last used one at
+    the end) and `_digests` (by path, size and time of change).
+    """
+
+    def __init__(
+        self, folders: tuple[Path, ...], device: Device, find: Callable[[ModelRef], Path] | None = None
+    ) -> None:
+        self._folders, self._device, self._find = folders, device, find
+        self.budget = device.memory_bytes // 2
+        self._kept: OrderedDict[_Key, Model] = OrderedDict()
+        self._vaes: OrderedDict[_Key, Any] = OrderedDict()
         self._digests: dict[tuple[str, int, int], bytes] = {}
 
-    def get(self, name: str, exact: bool, poll: Poll) -> Model:
+    def get(self, ref: ModelRef | str, exact: bool, poll: Poll) -> Model:
         """The model of this name, in float32 if `exact`. Raises `ModelMissing`."""
-        dtype = torch.float32 if exact else self._device.dtype
-        folder = find_model(name, self._folders)
-        key = (folder, fingerprint(folder), dtype)
-        if self._kept is None or self._kept.key != key:
-            self.clear()  # before loading: two models may not fit
-            self._kept = self._load(name, folder, key, poll)
-        return self._kept
+        ref = ModelRef(name=ref) if isinstance(ref, str) else ref
+        place, key = self._place(ref, exact)
+        if key not in self._kept:
+            for stale in [known for known in self._kept if known[0] == place and known[1] != key[1]]:
+                del self._kept[stale]  # its files were replaced
+            self._make_room(_bytes_on_disk(ref.name, place))  # before loading: two models may not fit
+            self._kept[key] = self._load(ref.name, place, key, poll)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def vae(self, ref: ModelRef, model: Model, exact: bool) -> Any:
+        """A VAE of this name, to be used with a model. Raises `ModelMissing`."""
+        place, key = self._place(ref, exact)
+        if key not in self._vaes:
+            self._vaes.clear()
+            load = load_vae_file if place.is_file() else load_vae
+            folder = place / "vae" if (place / "vae").is_dir() else place
+            self._vaes[key] = load(place if place.is_file() else folder, key[2]).to(self._device.torch_device)
+        vae = self._vaes[key]
+        if vae.config.latent_channels != model.vae.config.latent_channels:
+            raise ModelMissing(
+                f"The VAE “{ref.name}” was not made for models like “{model.name}”.", "Choose another VAE, or none."
+            )
+        return vae
 
     def controlnet(self, model: Model) -> Any:
         """The ControlNetModel that lies beside a model, in its `controlnet` folder. Raises `ModelMissing`."""
         if CONTROLNET not in model.controlnets:
-            folder = companions_of(model.folder) / CONTROLNET
-            if not (folder / "config.json").is_file():
-                raise ModelMissing(
-                    f"The model “{model.name}” has no ControlNet, so a control layer cannot steer it.",
-                    "Switch the control layers off, or choose a model with a controlnet folder.",
-                )
-            for file in component_weights(model.name, folder, "diffusion_pytorch_model"):
-                check_safetensors(model.name, file)
-            from diffusers.models.controlnets.controlnet import ControlNetModel
-
-            loaded = _load_part(ControlNetModel, folder.parent, CONTROLNET, model.dtype)
-            model.controlnets[CONTROLNET] = loaded.to(model.device)
+            model.controlnets[CONTROLNET] = self._load_controlnet(model).to(model.device)
         return model.controlnets[CONTROLNET]
 
     def clear(self) -> None:
         """Let go of everything loaded."""
-        self._kept = None
+        self._kept.clear()
+        self._vaes.clear()
 
-    def _load(self, name: str, folder: Path, key: _Key, poll: Poll) -> Model:
-        _check_kind(name, folder)
-        parts = {}
-        for part, load in _LOADERS.items():
+    def forget_others(self, model: Model) -> bool:
+        """Let go of all models but this one; whether there were any."""
+        others = [key for key in self._kept if key != model.key]
+        for key in others:
+            del self._kept[key]
+        return bool(others)
+
+    def _place(self, ref: ModelRef, exact: bool) -> tuple[Path, _Key]:
+        place = find_model(ref.name, self._folders) if self._find is None else self._find(ref)
+        return place, (place, fingerprint(place), torch.float32 if exact else self._device.dtype)
+
+    def _make_room(self, wanted: int) -> None:
+        """Let go of the models used longest ago until `wanted` more bytes fit into the budget."""
+        while self._kept and sum(model.nbytes for model in self._kept.values()) + wanted > self.budget:
+            self._kept.popitem(last=False)
+
+    def _load(self, name: str, place: Path, key: _Key, poll: Poll) -> Model:
+        parts = (load_file if place.is_file() else load_folder)(name, place, key[2], poll)
+        _check_fit(name, parts)
+        device = self._device.torch_device
+        for module in (*(tower.model for tower in parts.text.towers), parts.unet, parts.vae):
             poll()
-            parts[part] = load(folder, key[2]).to(self._device.torch_device)
-        unet, vae = parts["unet"], parts["vae"]
-        _check_fit(name, unet, vae)
+            module.to(device)
         return Model(
             name=name,
-            folder=folder,
+            folder=place,
             key=key,
-            digest=self._digest(name, folder),
-            unet=unet,
-            vae=vae,
-            text=TextEncoder(_load_tokenizer(folder), parts["text_encoder"]),
-            scheduler_config=json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8")),
-            to_rgb=load_preview(folder, int(unet.config.in_channels)),
+            digest=self._digest(place.is_file(), weight_files(name, place)),
+            unet=parts.unet,
+            vae=parts.vae,
+            text=parts.text,
+            scheduler_config=parts.scheduler_config,
+            to_rgb=load_preview(place, int(parts.unet.config.in_channels), _is_xl(parts.unet)),
             dtype=key[2],
-            device=self._device.torch_device,
+            device=device,
         )
 
-    def _digest(self, name: str, folder: Path) -> str:
-        """SHA-256 over the digests of unet, vae and text encoder files, each read once while it does not change."""
-        total = hashlib.sha256()
-        for part, stem in WEIGHTS.items():
-            for file in component_weights(name, folder / part, stem):
-                status = file.stat()
-                place = (str(file), status.st_size, status.st_mtime_ns)
-                if place not in self._digests:
-                    with file.open("rb") as stream:
-                        self._digests[place] = hashlib.file_digest(stream, "sha256").digest()
-                total.update(self._digests[place])
-        return total.hexdigest()
+    def _load_controlnet(self, model: Model) -> Any:
+        if model.folder.is_file():
+            file = model.folder.with_name(f"{model.folder.stem}.{CONTROLNET}.safetensors")
+            if file.is_file():
+                return load_controlnet_file(model.name, file, model.dtype)
+        folder = companions_of(model.folder) / CONTROLNET
+        if not (folder / "config.json").is_file():
+            raise ModelMissing(
+                f"The model “{model.name}” has no ControlNet, so a control layer cannot steer it.",
+                "Switch the control layers off, or choose a model with a controlnet folder.",
+            )
+        for weights in component_weights(model.name, folder, "diffusion_pytorch_model"):
+            check_safetensors(model.name, weights)
+        return load_controlnet(folder, model.dtype)
+
+    def _digest(self, single: bool, files: Sequence[Path]) -> str:
+        """SHA-256 over the digests of weight files, each read once while it does not change; of a `single` one its own."""
+        digests = [self._digest_of(file) for file in files]
+        return digests[0].hex() if single else hashlib.sha256(b"".join(digests)).hexdigest()
+
+    def _digest_of(self, file: Path) -> bytes:
+        status = file.stat()
+        place = (str(file), status.st_size, status.st_mtime_ns)
+        if place not in self._digests:
+            with file.open("rb") as stream:
+                self._digests[place] = hashlib.file_digest(stream, "sha256").digest()
+        return self._digests[place]
 
 
-def _load_unet(folder: Path, dtype: torch.dtype) -> Any:
-    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-    return _load_part(UNet2DConditionModel, folder, "unet", dtype)
+def _is_xl(unet: Any) -> bool:
+    return bool(unet.config.addition_embed_type == "text_time")
 
 
-def _load_vae(folder: Path, dtype: torch.dtype) -> Any:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
-    return _load_part(AutoencoderKL, folder, "vae", dtype)
-
-
-def _load_text_encoder(folder: Path, dtype: torch.dtype) -> Any:
-    from transformers.models.clip.modeling_clip import CLIPTextModel
-
-    return _load_part(CLIPTextModel, folder, "text_encoder", dtype)
+def _bytes_on_disk(name: str, place: Path) -> int:
+    """About what a model will take; no promise, as files may be in another number format."""
+    return sum(file.stat().st_size for file in weight_files(name, place))
 
 
-_LOADERS: dict[str, Callable[[Path, torch.dtype], Any]] = {
-    "text_encoder": _load_text_encoder,
-    "unet": _load_unet,
-    "vae": _load_vae,
-}
-
-
-def _load_tokenizer(folder: Path) -> Any:
-    from transformers.models.clip.tokenization_clip import CLIPTokenizer
-
-    return CLIPTokenizer.from_pretrained(str(folder), subfolder="tokenizer", local_files_only=True)
-
-
-def _load_part(model_class: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
-    """One part in `dtype`, ready for inference, in memory of its own."""
-    stem = WEIGHTS.get(part, "diffusion_pytorch_model")
-    file = component_weights(folder.name, folder / part, stem)[0]
-    variant = "fp16" if ".fp16" in file.suffixes or ".fp16-" in file.name else None
-    loaded = model_class.from_pretrained(
-        str(folder), subfolder=part, variant=variant, dtype=dtype, use_safetensors=True, local_files_only=True
-    )
-    for parameter in loaded.parameters():
-        parameter.data = _own_copy(parameter.data)
-    return loaded.eval().requires_grad_(False)
-
-
-def _own_copy(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers outside the mapped file, which would kill the process if it were cut short under it.
-
-    The copy stands at the same address modulo 64: matrix kernels choose their order of summation by alignment, so a
-    plain `clone` gives other last bits than the stock pipelines, which compute in the mapped file.
-    """
-    if tensor.device.type != "cpu" or not tensor.is_contiguous():
-        return tensor
-    room = torch.empty(tensor.nbytes + 64, dtype=torch.uint8)
-    shift = (tensor.data_ptr() - room.data_ptr()) % 64
-    if shift % tensor.element_size():
-        return tensor
-    copy = room[shift : shift + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
-    return copy.copy_(tensor)
-
-
-def _check_kind(name: str, folder: Path) -> None:
-    """Raise `ModelMissing` unless the model is built like SD 1.x or 2.x."""
-    unet_class, text_class = (
-        _config(folder / part).get(key) for part, key in (("unet", "_class_name"), ("text_encoder", "architectures"))
-    )
-    two_encoders = (folder / "text_encoder_2").exists()
-    if unet_class != "UNet2DConditionModel" or text_class != ["CLIPTextModel"] or two_encoders:
-        raise ModelMissing(f"The model “{name}” is not a Stable Diffusion 1.x or 2.x model.", "Choose another model.")
-
-
-def _check_fit(name: str, unet: Any, vae: Any) -> None:
+def _check_fit(name: str, parts: Parts) -> None:
     """Raise `ModelMissing` for UNets that need more inputs than a prompt (inpainting, upscaling)."""
-    if unet.config.in_channels != vae.config.latent_channels:
+    if parts.unet.config.in_channels != parts.vae.config.latent_channels:
         raise ModelMissing(f"The model “{name}” is not made for text to image (inpainting?).", "Choose another model.")
-
-
-def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return config if isinstance(config, dict) else {}

@@ -20,6 +20,11 @@ PER_SECOND = 15.0
 _SD1 = ((0.298, 0.207, 0.208), (0.187, 0.286, 0.173), (-0.158, 0.189, 0.264), (-0.184, -0.271, -0.473))
 
 
+# The same for SDXL, whose four channels mean something else: its first is brightness.
+_XL = ((0.3651, 0.4232, 0.4341), (-0.2533, -0.0042, 0.1068), (0.1076, 0.1111, -0.0362), (-0.3165, -0.2492, -0.2188))
+_XL_BIAS = (0.1084, -0.0175, -0.0011)
+
+
 @dataclass(frozen=True, slots=True)
 class LatentToRGB:
     """A linear map from latent channels to k x k sub-pixels: `weight` (k * k * 3, channels), `bias` (k * k * 3).
@@ -41,8 +46,8 @@ class LatentToRGB:
         return Pixels(width=width * self.k, height=height * self.k, data=data.tobytes())
 
 
-def load_preview(model_folder: Path, latent_channels: int) -> LatentToRGB | None:
-    """The map of a model: its preview.json, else the known one for SD's four channels, else None."""
+def load_preview(model_folder: Path, latent_channels: int, xl: bool = False) -> LatentToRGB | None:
+    """The map of a model: its preview.json, else the known one for SD's or SDXL's four channels, else None."""
     file = model_folder / "preview.json"
     try:
         table = json.loads(file.read_text("utf-8"))
@@ -53,7 +58,8 @@ def load_preview(model_folder: Path, latent_channels: int) -> LatentToRGB | None
     except (OSError, ValueError, TypeError, KeyError):
         pass  # a preview is a comfort: without a usable file there is the known map, or none
     if latent_channels == len(_SD1):
-        return LatentToRGB(1, np.asarray(_SD1, np.float32).T.copy(), np.zeros(3, np.float32))
+        known, shift = (_XL, _XL_BIAS) if xl else (_SD1, (0.0, 0.0, 0.0))
+        return LatentToRGB(1, np.asarray(known, np.float32).T.copy(), np.asarray(shift, np.float32))
     return None
 
 

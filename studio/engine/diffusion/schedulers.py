@@ -117,15 +117,53 @@ class DiffusersSampler:
 
     def __init__(self, scheduler: Any, steps: int, device: torch.device, generator: torch.Generator) -> None:
         scheduler.set_timesteps(steps, device=device)
-        self._scheduler = scheduler
+        self._scheduler, self._steps = scheduler, steps
+        self._first = 0
+        self._end: int | None = None
         asked = inspect.signature(scheduler.step).parameters
         self._extra = {k: v for k, v in {"eta": 0.0, "generator": generator}.items() if k in asked}
         self._takes_variance = vars(scheduler).get("variance_type") in _LEARNED  # only DDPM has it beside its config
 
     @property
     def timesteps(self) -> Tensor:
-        timesteps: Tensor = self._scheduler.timesteps
+        timesteps: Tensor = self._scheduler.timesteps[self._first : self._end]
         return timesteps
+
+    def repaint(self, strength: float) -> None:
+        """Begin so late that about `strength` of the steps are left, one at least (Meng et al. 2022)."""
+        left = min(max(int(self._steps * strength), 1), self._steps)
+        self._begin_at((self._steps - left) * self._order)
+
+    def stop_at(self, part: float) -> None:
+        """End where `part` of the noise levels are behind: another model goes on from there (SDXL's base)."""
+        self._end = int((self._scheduler.timesteps >= self._cut(part)).sum())
+
+    def go_on_from(self, part: float) -> None:
+        """Begin where `part` of the noise levels are behind (SDXL's refiner)."""
+        left = int((self._scheduler.timesteps < self._cut(part)).sum())
+        if self._order == 2 and left % 2 == 0:
+            left += 1  # not in the middle of a step of two calls
+        self._begin_at(max(len(self._scheduler.timesteps) - left, 0))
+
+    @property
+    def _order(self) -> int:
+        return int(getattr(self._scheduler, "order", 1))
+
+    def _cut(self, part: float) -> int:
+        trained = len(self.alphas_cumprod)
+        return round(trained - part * trained)
+
+    def _begin_at(self, first: int) -> None:
+        self._first = first
+        if hasattr(self._scheduler, "set_begin_index"):
+            self._scheduler.set_begin_index(first)
+
+    def noised(self, latents: Tensor, noise: Tensor) -> Tensor:
+        """Clean latents at the first noise level that is left."""
+        if len(self.timesteps) == 0:
+            return latents
+        noised: Tensor = self._scheduler.add_noise(latents, noise, self.timesteps[:1])
+        return noised
 
     @property
     def init_noise_sigma(self) -> Any:
