@@ -67,7 +67,7 @@ _PLAIN = {  # fields of a recipe that are one value: title and group
     "exact": ("Exact", Group.SAMPLING),
     "size": ("Size", Group.SIZE),
 }
-_ELSEWHERE = ("prompt", "raw_prompt", "spacing", "model", "controls", "plugins")
+_ELSEWHERE = ("prompt", "raw_prompt", "weights", "spacing", "model", "controls", "plugins")
 _RARE_GROUPS = {"refiner": Group.MODEL, "vae": Group.MODEL, "init": Group.CONTROLS, "strength": Group.CONTROLS}
 _RARE_TITLES = {"init": "Begin with a picture", "vae": "VAE", "clip_skip": "CLIP skip"}
 
@@ -81,7 +81,8 @@ def plan(found: Found, draft: Draft, here: Here) -> tuple[FieldPlan, ...]:
             title, group = _PLAIN.get(field, (field.replace("_", " ").capitalize(), Group.OTHER))
             group = {"prompt": Group.PROMPT, "model": Group.MODEL}.get(field, group)
             why = "It could not be read." if field != "scheduler" else "There is no such sampler here."
-            rows.append(_row(field, group, title, _said(sentence), NONE, Outcome.CANNOT, why))
+            now = _value(draft, field) if hasattr(draft, field) else NONE
+            rows.append(_row(field, group, title, _said(sentence), now, Outcome.CANNOT, why))
     for number, line in enumerate(found.unknown):
         name, colon, value = line.partition(": ")
         title, said = (name, value) if colon and len(name) <= 40 else ("Also says", line)
@@ -109,7 +110,7 @@ def apply(found: Found, draft: Draft, here: Here, keys: Collection[str]) -> Draf
     for key in wanted & {field.name for field in fields(Recipe)} - {"controls", "plugins", "model"}:
         changed = replace(changed, **{key: getattr(whole, key)})
     if "prompt" in wanted:
-        changed = replace(changed, raw_prompt=whole.raw_prompt)
+        changed = replace(changed, raw_prompt=whole.raw_prompt, weights=whole.weights)
     if "scheduler" in wanted:
         changed = replace(changed, spacing=whole.spacing)
     if "seed" in wanted:
@@ -158,7 +159,7 @@ def _plain(field: str, title: str, group: Group, whole: Draft, draft: Draft, rem
     if field == "scheduler":
         same = same and whole.spacing == draft.spacing
     if field == "prompt":
-        same = same and whole.raw_prompt == draft.raw_prompt
+        same = same and (whole.raw_prompt, whole.weights) == (draft.raw_prompt, draft.weights)
     why = remarks.get(field, "")
     why = f"{why[:1].upper()}{why[1:]}." if why and why[-1] not in ".…" else why
     outcome = Outcome.SAME if same else Outcome.CHANGED if why else Outcome.APPLIES

@@ -10,15 +10,15 @@ from studio.gallery.foreign.reading import MatchModel, Reading, Settings
 
 SOURCE = "A1111"
 _LORA = re.compile(r"(?:[ ,]{0,4})<(lora|lyco|hypernet):([^<>:]{1,200})((?::[^<>:]{0,60}){0,4})>")
-_EMPHASIS = re.compile(
-    r"\([^()\n]{1,2000}:[ ]?[0-9.]{1,6}\)|\(\(|\bBREAK\b|\[[^\[\]\n]{1,300}:[^\[\]\n]{0,300}:[0-9.]{1,6}\]"
+_SCHEDULE = re.compile(
+    r"\bBREAK\b|\[[^\[\]\n]{1,300}:[^\[\]\n]{0,300}:[0-9.]{1,6}\]|\[[^\[\]\n]{1,300}\|[^\[\]\n]{1,300}\]"
 )
 _SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*")
 _USED = (
     "Steps", "Sampler", "Schedule type", "Scheduler", "CFG scale", "Seed", "Size", "Model", "Model hash", "Version",
-    "App", "Raw prompt", "Raw negative prompt",
+    "App", "Raw prompt", "Raw negative prompt", "Clip skip",
 )  # fmt: skip
-_DEFAULTS = {"Clip skip": "1", "VAE": "Automatic", "RNG": "GPU"}  # what A1111 takes where nothing is said
+_DEFAULTS = {"VAE": "Automatic", "RNG": "GPU"}  # what A1111 takes where nothing is said
 
 
 def read(carried: Carried, match: MatchModel | None) -> Reading | None:
@@ -58,18 +58,18 @@ def strip_loras(settings: Settings, prompt: str) -> str:
     return bare.strip(" ,\n") if count else prompt
 
 
-def note_emphasis(settings: Settings, *prompts: str) -> None:
-    """Say once that marks like (word:1.2) are plain text for the studio."""
+def note_schedules(settings: Settings, *prompts: str) -> None:
+    """Say once that marks like [cat:dog:0.5] and BREAK are plain text for the studio; weights like (word:1.2) are not."""
     for prompt in prompts:
-        if found := _EMPHASIS.search(prompt[:20_000]):
-            settings.note("Emphasis and schedules in the prompt are read as plain text here", found[0])
+        if found := _SCHEDULE.search(prompt[:20_000]):
+            settings.note("Schedules and BREAK in the prompt are read as plain text here", found[0])
             return
 
 
 def _take_prompts(settings: Settings, parts: Infotext, fields: dict[str, str]) -> None:
     prompt = strip_loras(settings, fields.get("Raw prompt", parts.prompt))
     negative = strip_loras(settings, fields.get("Raw negative prompt", parts.negative))
-    note_emphasis(settings, prompt, negative)
+    note_schedules(settings, prompt, negative)
     settings.prompt(prompt)
     if negative:
         settings.negative(negative)
@@ -84,6 +84,7 @@ def _take_fields(settings: Settings, fields: dict[str, str]) -> None:
     settings.steps(fields.get("Steps", ""))
     settings.guidance(fields.get("CFG scale", ""))
     settings.sampler(fields.get("Sampler", ""), fields.get("Schedule type") or fields.get("Scheduler", ""))
+    settings.clip_skip(fields.get("Clip skip", ""))
     if size := _SIZE.fullmatch(fields.get("Size", "")[:40]):
         settings.size(size[1], size[2])
     elif fields.get("Size"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from studio.gallery.foreign.a1111 import note_emphasis
+from studio.gallery.foreign.a1111 import note_schedules
 from studio.gallery.foreign.carrier import PROMPT, WORKFLOW, Carried
 from studio.gallery.foreign.comfytext import scalar, text_at
 from studio.gallery.foreign.graph import NODES_MAX, Graph, Node, graph_of_prompt, graph_of_workflow
@@ -114,7 +114,7 @@ def _take_sampler(settings: Settings, graph: Graph, node: Node) -> None:
     settings.prompt(positive if positive is not None else text_at(graph, guider, "conditioning"))
     if negative:
         settings.negative(negative)
-    note_emphasis(settings, positive or "", negative or "")
+    note_schedules(settings, positive or "", negative or "")
 
 
 def _sampler_names(graph: Graph, node: Node, stepping: Node | None) -> tuple[str, str]:
@@ -141,7 +141,7 @@ def _take_model(settings: Settings, graph: Graph, node: Node) -> None:
         _note_loras(settings, graph, found)
         layer = whole_of(scalar(graph, found, "stop_at_clip_layer"))
         if layer is not None and layer != -1:
-            settings.note("Clip skip", abs(layer))
+            settings.clip_skip(abs(layer))
     if names:
         settings.model(names[0])
     for other in dict.fromkeys(names[1:]):

@@ -41,6 +41,7 @@ def _take(settings: Settings, card: Json, carried: Carried) -> None:
     settings.prompt(prompt)
     if negative:
         settings.negative(negative)
+    settings.without_weights()  # round brackets are signs there
     if mark := _MARKS.search(prompt[:20_000]):
         settings.note("Emphasis in the prompt is read as plain text here", mark[0])
     settings.seed(card.get("seed"))

@@ -9,6 +9,7 @@ from typing import Any
 
 from studio.core.installed import Installed, match_installed
 from studio.core.recipe import (
+    CLIP_SKIP_MAX,
     GUIDANCE_MAX,
     PROMPT_MAX,
     SEED_MAX,
@@ -156,6 +157,22 @@ class Settings:
             self.note("Size", f"{sides[0]}x{sides[1]} cannot be made here; {size} is used")
         self._fields["size"] = size
         return None
+
+    def clip_skip(self, value: object) -> None:
+        """As A1111 counts it: 1 is the last layer, 2 the one before, which diffusers calls 1."""
+        if value in ("", None):
+            return None
+        count = whole_of(value)
+        if count is None:
+            return self._unreadable("Clip skip", value)
+        skip = self._within("Clip skip", max(count, 1), 1, CLIP_SKIP_MAX + 1) - 1
+        if skip:
+            self._fields["clip_skip"] = skip
+        return None
+
+    def without_weights(self) -> None:
+        """Brackets in the prompts are signs, not weights."""
+        self._fields["weights"] = False
 
     def model(self, name: object, digest: object = "") -> None:
         """A model by its file or name and its hash: one that is here, else the name is kept and noted as missing."""

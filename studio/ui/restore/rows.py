@@ -46,7 +46,9 @@ class GroupRows(QWidget):
         self._grid.setColumnMinimumWidth(0, TITLE_PX)
         self._grid.setColumnStretch(1, 3)
         self._grid.setColumnStretch(2, 2)
-        self._grid.addWidget(PlainLabel(group_words(group), "title"), 0, 0, 1, 3)
+        heading = group_words(group)
+        if len(rows) > 1 or rows[0].title != heading:
+            self._grid.addWidget(PlainLabel(heading, "title"), 0, 0, 1, 3)
         for row in rows:
             self._add(row)
 

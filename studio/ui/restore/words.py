@@ -29,7 +29,8 @@ def group_words(group: Group) -> str:
 
 def sum_line(source: str, rows: Sequence[FieldPlan]) -> str:
     """Whose picture it is, and how much of it can be taken over."""
-    counts = {outcome: sum(row.outcome is outcome for row in rows) for outcome in Outcome}
+    known = [row for row in rows if row.group is not Group.OTHER]
+    counts = {outcome: sum(row.outcome is outcome for row in known) for outcome in Outcome}
     can = counts[Outcome.APPLIES] + counts[Outcome.CHANGED]
     said = [tr("Made with {program}.").replace("{program}", source)]
     if can:
@@ -40,6 +41,9 @@ def sum_line(source: str, rows: Sequence[FieldPlan]) -> str:
         said.append(words.replace("{n}", str(counts[Outcome.SAME])))
     if counts[Outcome.CANNOT]:
         said.append(tr("{n} cannot").replace("{n}", str(counts[Outcome.CANNOT])))
+    if unknown := len(rows) - len(known):
+        words = tr("1 line is unknown here") if unknown == 1 else tr("{n} lines are unknown here")
+        said.append(words.replace("{n}", str(unknown)))
     head, *rest = said
     return f"{head} {', '.join(rest)}." if rest else f"{head} {tr('It says nothing that can be used here.')}"
 

@@ -150,8 +150,14 @@ def test_the_program_is_told_by_its_version(version: str, source: str) -> None:
     assert understood(png_with(parameters=f"x\n{LINE}, Version: {version}")).source == source
 
 
+def test_clip_skip_is_counted_from_none() -> None:
+    assert recipe_in(png_with(parameters=f"x\n{LINE}, Clip skip: 2")).clip_skip == 1
+    assert recipe_in(png_with(parameters=f"x\n{LINE}, Clip skip: 1")).clip_skip == 0
+    assert "Clip skip: 40 cannot be used here; 12 is used" in notes(f"x\n{LINE}, Clip skip: 40")
+
+
 def test_what_has_no_place_is_shown() -> None:
-    extra = "Clip skip: 2, Denoising strength: 0.4, Hires upscale: 2, Hires resize: 1024x1536, RNG: CPU, Eta: 0.67"
+    extra = "Denoising strength: 0.4, Hires upscale: 2, Hires resize: 1024x1536, RNG: CPU, Eta: 0.67"
     found = notes(f"x\n{LINE}, {extra}").split("\n")
     assert found == extra.split(", ")
     assert notes(f"x\n{LINE}, Clip skip: 1, RNG: GPU") == "", "these are what A1111 takes when nothing is said"

@@ -70,7 +70,6 @@ def test_loras_clip_skip_and_control_are_named() -> None:
     assert recipe_in(data).model.name == "dream shaper"
     lines = understood(data).not_understood
     assert "missing: LoRA ink: 0.7, 1" in lines
-    assert "Clip skip: 2" in lines
     assert any(line.startswith("ControlNet (its picture is not in the file)") for line in lines)
 
 

@@ -16,7 +16,7 @@ from tests.gallery.makers import MADE_WITH, control, noise, recipe, sketch, stor
 
 A1111 = (
     "a castle <lora:ink:0.7>\nNegative prompt: blurry\nSteps: 28, Sampler: Heun++ 9, CFG scale: 7, "
-    "Seed: 5000000000, Size: 512x768, Model hash: 879db523c3, Model: dreamshaper_8, Clip skip: 2, Version: v1.10.1"
+    "Seed: 5000000000, Size: 512x768, Model hash: 879db523c3, Model: dreamshaper_8, Clip skip: 2, ENSD: 31337, Version: v1.10.1"
 )
 
 
@@ -34,8 +34,9 @@ def test_a_foreign_picture_gives_rows_remarks_and_raw_text(tmp_path: Path) -> No
     assert rows["scheduler"].outcome is Outcome.CANNOT
     assert rows["seed"].outcome is Outcome.CHANGED
     assert rows["prompt"].found == "a castle"
+    assert rows["clip_skip"].found == "1"
     assert "controls" not in rows
-    assert [row.title for row in rows.values() if row.key.startswith("other")] == ["Clip skip"]
+    assert [row.title for row in rows.values() if row.key.startswith("other")] == ["ENSD"]
 
 
 def test_defaults_that_stand_in_are_no_rows(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ def test_emphasis_is_said_not_changed() -> None:
     data = png_with(**chunks(description="{{big}} [small] (as is)"))
     assert recipe_in(data).prompt == "{{big}} [small] (as is)"
     assert "Emphasis in the prompt is read as plain text here: {big}" in notes_in(data)
+    assert not recipe_in(data).weights
     assert "1.5::tall::" in notes_in(png_with(**chunks(description="1.5::tall:: tree")))
     assert "Emphasis" not in notes_in(png_with(**chunks()))
 
