@@ -39,6 +39,8 @@ def _file(do: Commands) -> tuple[ActionRow, ...]:
                   slot=do.open_control),
         ActionRow(id="open_settings", menu="file", text=tr("&Restore settings from a picture …"), icon="reuse",
                   shortcut="Ctrl+Shift+O", slot=do.open_settings),
+        ActionRow(id="export", menu="file", text=tr("&Export …"), icon="export", shortcut="Ctrl+E", slot=do.window.benches.show_export,
+                  tip=tr("Files or a contact sheet, for other people"), enabled=do.has_picture),
         ActionRow(id="quit", menu="file", text=tr("&Quit"), icon="exit", shortcut=_KEY.Quit, slot=do.window.quit, line=True),
     )  # fmt: skip
 
@@ -90,6 +92,10 @@ def _picture(do: Commands) -> tuple[ActionRow, ...]:
                   enabled=do.has_picture),
         ActionRow(id="use_control", menu="picture", text=tr("Use as &control layer"), icon="control", shortcut="Ctrl+K",
                   slot=do.use_as_control, enabled=do.has_picture),
+        ActionRow(id="compare", menu="picture", text=tr("Com&pare the two selected"), icon="compare", shortcut="Ctrl+D",
+                  slot=do.window.benches.compare_selected, enabled=do.window.benches.can_compare, line=True),
+        ActionRow(id="compare_previous", menu="picture", text=tr("Compare with the pre&vious one"), shortcut="Ctrl+Shift+D",
+                  slot=do.window.benches.compare_with_previous, enabled=do.window.benches.has_previous),
         ActionRow(id="older", menu="picture", text=tr("&Older picture"), shortcut="Alt+Right", slot=lambda: do.window.gallery.leaf(1),
                   enabled=do.has_picture, line=True),
         ActionRow(id="newer", menu="picture", text=tr("&Newer picture"), shortcut="Alt+Left", slot=lambda: do.window.gallery.leaf(-1),
@@ -106,6 +112,8 @@ def _queue(do: Commands) -> tuple[ActionRow, ...]:
     return (
         ActionRow(id="generate", menu="queue", text=tr("&Generate"), icon="generate", shortcut=("Ctrl+Return", "Ctrl+Enter"),
                   slot=do.wishes.generate),
+        ActionRow(id="plot", menu="queue", text=tr("&Plot …"), icon="plot", shortcut="Ctrl+Shift+G", slot=do.window.benches.show_plot,
+                  tip=tr("Two or three settings varied, all pictures on one sheet")),
         ActionRow(id="cancel", menu="queue", text=tr("&Cancel the running picture"), icon="cancel", shortcut="Esc", slot=do.escape),
         ActionRow(id="cancel_all", menu="queue", text=tr("Cancel &all"), icon="close", shortcut="Ctrl+Shift+Esc",
                   slot=queue.cancel_all, enabled=lambda: queue.running is not None or bool(queue.waiting or queue.held)),

@@ -12,6 +12,7 @@ from studio.core.picture import Picture
 from studio.state.studio_state import StudioState
 from studio.ui import action_table
 from studio.ui.actions import Actions
+from studio.ui.benches import Benches
 from studio.ui.centre.centre import Centre
 from studio.ui.commands import Commands
 from studio.ui.drops import DropZones
@@ -52,6 +53,7 @@ class MainWindow(QMainWindow):
         self.wishes = Wishes(state, self)
         self._make_panels()
         self.guests = PluginWishes(self)
+        self.benches = Benches(self)
         self.restoring = RestoreWishes(state, self)
         self.do = Commands(self)
         self.commands = Actions(self, action_table.rows(self.do))
@@ -160,6 +162,7 @@ class MainWindow(QMainWindow):
         self.jobs.problem_wished.connect(wishes.tell_failure)
         self.jobs.recipe_wished.connect(wishes.use_settings)
         self.gallery.picture_chosen.connect(self.centre.show_picture)
+        self.gallery.choice.selectionChanged.connect(lambda *_: refresh())
         self.gallery.menu_wished.connect(self._show_picture_menu)
         self.gallery.delete_wished.connect(self.do.delete_pictures)
         self.gallery.open_wished.connect(self.centre.view.setFocus)
@@ -228,7 +231,7 @@ class MainWindow(QMainWindow):
     def _show_picture_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for ids in (("use_settings", "use_seed", "use_control"), ("copy", "copy_prompt", "reveal"), ("delete",)):
+        for ids in (("use_settings", "use_seed", "use_control"), ("copy", "copy_prompt", "reveal"), ("compare", "compare_previous", "export"), ("delete",)):
             menu.addActions(self.commands.some(*ids))
             menu.addSeparator()
         menu.popup(at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
@@ -137,7 +138,7 @@ class CompareWindow(QDialog):
     def _make_shortcuts(self) -> None:
         keys = {mode: str(place) for place, mode in enumerate(Mode, start=1)}
         for mode, key in keys.items():
-            self._shortcut(key, lambda mode=mode: self.set_mode(mode))
+            self._shortcut(key, partial(self.set_mode, mode))
         self._shortcut("X", self._comparison.swap)
         self._shortcut("F", self.canvas.fit)
         self._shortcut("0", self.canvas.actual_size)

@@ -1,0 +1,1 @@
+"""Plots: axes, their values, the grid while it is made."""
