@@ -231,7 +231,12 @@ class MainWindow(QMainWindow):
     def _show_picture_menu(self, at: QPoint) -> None:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for ids in (("use_settings", "use_seed", "use_control"), ("copy", "copy_prompt", "reveal"), ("compare", "compare_previous", "export"), ("delete",)):
+        for ids in (
+            ("use_settings", "use_seed", "use_control"),
+            ("copy", "copy_prompt", "reveal"),
+            ("compare", "compare_previous", "export"),
+            ("delete",),
+        ):
             menu.addActions(self.commands.some(*ids))
             menu.addSeparator()
         menu.popup(at)
