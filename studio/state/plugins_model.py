@@ -130,6 +130,10 @@ class PluginsModel(QObject):
             else None
         )
 
+    def declared(self, use: ControlUse | PluginUse) -> Part | None:
+        """What a layer of either kind was declared as; None for the studio's own kinds and plugins that are not here."""
+        return self.control_part(use) if isinstance(use, ControlUse) else self.part_of(use)
+
     def score_title(self, name: str) -> str:
         """What a score's name, "plugin_id:part", was declared as; the name itself if its plugin is not here."""
         plugin_id, _, part = name.partition(":")

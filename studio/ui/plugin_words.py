@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QCoreApplication
 
 from studio.core.plugins import Part, PartType, PluginInfo, PluginState
-from studio.core.recipe import PluginUse
+from studio.core.recipe import ControlUse, FileRef, PluginUse
 
+PartOf = Callable[[ControlUse | PluginUse], Part | None]  # what a layer was declared as; None if its plugin is not here
 _TEXT_MAX = 60
 
 
@@ -104,14 +107,25 @@ def needs_words(info: PluginInfo | None, plugin_id: str, has_part: bool) -> str:
     return ""
 
 
-def plugin_use_line(use: PluginUse) -> str:
-    """One use of a plugin in a line: "guidance 1.0.0, classifier: class = house, scale = 3"."""
+def plugin_use_line(use: PluginUse, part: Part | None = None) -> str:
+    """One use of a plugin in a line: "Classifier guidance (guidance 1.0.0): Kind = house, Strength = 3".
+
+    By ids where the plugin is not here and so `part` is not known: "guidance 1.0.0, classifier: class = house, scale = 3".
+    """
     name = f"{use.plugin.id} {use.plugin.version}".strip()
-    said = [f"{key} = {file.name}" for key, file in use.files]
-    said += [f"{key} = {tr('a picture')}" for key, _ in use.images]
-    said += [f"{key} = {_value(value)}" for key, value in use.values]
+    titles = {parameter.name: parameter.title for parameter in part.parameters} if part is not None else {}
+    said = [f"{titles.get(key, key)} = {file.name}" for key, file in use.files]
+    said += [f"{titles.get(key, key)} = {tr('a picture')}" for key, _ in use.images]
+    said += [f"{titles.get(key, key)} = {_value(value)}" for key, value in use.values]
     what = name if use.part == use.plugin.id else f"{name}, {use.part}"
-    return f"{what}: {', '.join(said)}" if said else what
+    what = f"{part.title} ({name})" if part is not None else what
+    return (f"{what}: {', '.join(said)}" if said else what) + found_words(use.found)
+
+
+def found_words(found: tuple[FileRef, ...]) -> str:
+    """The files that a plugin found by itself, as the end of a line; "" for none."""
+    named = ", ".join(file.name for file in found)
+    return f", {tr('with {files}').replace('{files}', named)}" if found else ""
 
 
 def score_words(scores: tuple[tuple[str, float], ...]) -> str:

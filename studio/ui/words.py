@@ -8,9 +8,10 @@ from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.draft import Draft
 from studio.core.job import Job, JobState
 from studio.core.picture import Picture
+from studio.core.plugins import Part
 from studio.core.recipe import ControlUse, Recipe
 from studio.core.schedulers import SCHEDULERS, SchedulerInfo, scheduler_name
-from studio.ui.plugin_words import plugin_use_line, score_words
+from studio.ui.plugin_words import PartOf, found_words, plugin_use_line, score_words
 
 
 def tr(text: str) -> str:
@@ -73,25 +74,27 @@ def facts_line(recipe: Recipe | Draft) -> str:
     return "  ·  ".join(parts)
 
 
-def control_line(use: ControlUse) -> str:
-    """One control layer in a line."""
+def control_line(use: ControlUse, part: Part | None = None) -> str:
+    """One control layer in a line; `part` is what a plugin's kind was declared as, if that plugin is here."""
     strength = f"{tr('weight')} {use.weight:g}, {use.start:.0%} – {use.end:.0%}"
-    words = f"{kind_words(use.kind)[0]}, {strength}, {resize_words(use.resize)[0]}"
+    kind = part.title if part is not None else kind_words(use.kind)[0]
+    words = f"{kind}, {strength}, {resize_words(use.resize)[0]}"
     if use.plugin is not None:
         words += f", {tr('plugin')} {use.plugin.id} {use.plugin.version}".rstrip()
+    words += found_words(use.found)
     return f"{words}, {tr('inverted')}" if use.invert else words
 
 
-def picture_details(picture: Picture) -> str:
-    """Everything known about a picture, as lines of plain text."""
+def picture_details(picture: Picture, part_of: PartOf = lambda _use: None) -> str:
+    """Everything known about a picture, as lines of plain text. `part_of` tells what a plugin declared for a layer."""
     recipe, made = picture.recipe, picture.made_with
     rows = [(tr("Prompt"), recipe.prompt or "–")]
     if recipe.raw_prompt:
         rows.append((tr("Typed as"), recipe.raw_prompt))
     rows.append((tr("Negative prompt"), recipe.negative_prompt or "–"))
     rows.append((tr("Settings"), facts_line(recipe)))
-    rows += [(tr("Control"), control_line(use)) for use in recipe.controls]
-    rows += [(tr("Plugin"), plugin_use_line(use)) for use in recipe.plugins]
+    rows += [(tr("Control"), control_line(use, part_of(use))) for use in recipe.controls]
+    rows += [(tr("Plugin"), plugin_use_line(use, part_of(use))) for use in recipe.plugins]
     if made.scores:
         rows.append((tr("Scores"), score_words(made.scores)))
     rows += [(tr("Note"), note) for note in made.notes]

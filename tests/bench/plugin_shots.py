@@ -159,6 +159,22 @@ def panels(theme: str) -> None:
     made.close()
 
 
+def crowded(theme: str) -> None:
+    """More layers than fit: the longest titles beside a scroll bar, in a low window."""
+    made = plugin_shot(theme, (1180, 700), own=True)
+    window = made.window
+    window.docks["pluginsDock"].raise_()
+    for info, parts in made.studio.state.plugins.layer_parts():
+        if info.id in ("guidance", "lora", "clip_rank"):
+            for part in parts:
+                window.plugin_panel.add_part(info, part)
+    window.centre.messages.clear()
+    made.take(f"plugin_panels_crowded_{theme}")
+    window.plugin_panel._scroll.verticalScrollBar().setValue(820)
+    grab(made, window.plugin_panel, f"plugin_panels_scrolled_{theme}")
+    made.close()
+
+
 def kinds(theme: str) -> None:
     made = plugin_shot(theme, own=True)
     made.sketch()
@@ -203,4 +219,4 @@ def suggest(theme: str) -> None:
     made.close()
 
 
-ALL = (page, own_page, consent, panels, kinds, ranked, suggest)
+ALL = (page, own_page, consent, panels, crowded, kinds, ranked, suggest)

@@ -11,6 +11,7 @@ from pytestqt.qtbot import QtBot
 from studio.app import Studio
 from studio.core.errors import PluginProblem
 from studio.core.events import Suggest
+from studio.core.plugins import Parameter, ParameterType, Part, PartType
 from studio.core.recipe import ControlUse, FileRef, ImageRef, PluginRef, PluginUse, Recipe
 from studio.engine.fake import FakeEngine
 from studio.engine.protocol import OnProgress, Rendered
@@ -133,6 +134,7 @@ def test_the_details_tell_of_plugins_typed_text_scores_and_notes() -> None:
         files=(("file", FileRef(name="a.bin", sha256="0" * 64)),),
     )
     control = ControlUse(kind="t2i-sketch", image=ImageRef(digest="0" * 64), plugin=PluginRef(id="t2i_adapter"))
+    control = replace(control, found=(FileRef(name="sd1/sketch.safetensors", sha256="0" * 64),))
     recipe = Recipe(prompt="a red house", raw_prompt="a {red|blue} house", seed=1, plugins=(use,), controls=(control,))
     picture = picture_of(recipe)
     made = replace(picture.made_with, scores=(("clip_rank:clip", 0.312),), notes=("Made without grain.",))
@@ -143,6 +145,21 @@ def test_the_details_tell_of_plugins_typed_text_scores_and_notes() -> None:
     assert "plugin t2i_adapter" in text
     assert "clip_rank:clip 0.312" in text
     assert "Made without grain." in text
+    assert "with sd1/sketch.safetensors" in text
+
+
+def test_the_details_call_plugins_by_their_titles_while_they_are_here() -> None:
+    kind = Part(type=PartType.ADAPTER, part="sketch", title="Sketch (T2I-Adapter)", control="t2i-sketch")
+    strength = Parameter(name="scale", type=ParameterType.FLOAT, title="Strength", default=3.0)
+    guide = Part(type=PartType.GUIDE, part="clip", title="CLIP guidance", parameters=(strength,))
+    use = PluginUse(
+        plugin=PluginRef(id="guidance", version="1.0.0"), type="guide", part="clip", values=(("old", 1), ("scale", 2.5))
+    )
+    control = ControlUse(kind="t2i-sketch", image=ImageRef(digest="0" * 64), plugin=PluginRef(id="t2i_adapter"))
+    picture = picture_of(Recipe(prompt="a house", seed=1, plugins=(use,), controls=(control,)))
+    text = picture_details(picture, lambda asked: kind if isinstance(asked, ControlUse) else guide)
+    assert "Control: Sketch (T2I-Adapter), weight 1" in text and "t2i-sketch" not in text
+    assert "Plugin: CLIP guidance (guidance 1.0.0): old = 1, Strength = 2.5" in text
 
 
 def test_typed_text_comes_back_by_a_button(studio: Studio, qtbot: QtBot) -> None:

@@ -91,7 +91,8 @@ class Centre(QWidget):
         self.empty = EmptyState(str(state.models_folder or ""), self.view)
         self.zoom_bar = ZoomBar(self.view)
         self.ranked = RankedStrip(state.ranking, state.thumbnails, state.plugins)
-        self.details = DetailsBar()
+        self.details = DetailsBar(state.gallery)
+        self.details.part_of = state.plugins.declared
         self.messages = MessageBar(state.messages, self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLay
 
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
+from studio.ui.plugin_words import PartOf
 from studio.ui.widgets.text import ElidedLabel
 from studio.ui.words import duration, facts_line, picture_details
 
@@ -19,6 +20,7 @@ class DetailsBar(QWidget):
         super().__init__(parent)
         self.setObjectName("detailsBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.part_of: PartOf = lambda _use: None  # set to what names a plugin's kinds and parameters by their titles
         self.title = ElidedLabel()
         self.title.setFixedHeight(20)  # the Chinese font is higher: without this the picture would jump
         self.facts = ElidedLabel(look="faint")
@@ -64,7 +66,7 @@ class DetailsBar(QWidget):
             return
         self.title.setText(picture.recipe.prompt or self.tr("(no prompt)"))
         self.facts.setText(f"{facts_line(picture.recipe)}  ·  {duration(picture.made_with.seconds)}")
-        self.text.setPlainText(picture_details(picture))
+        self.text.setPlainText(picture_details(picture, self.part_of))
 
     def show_forming(self, recipe: Recipe) -> None:
         """Say what is being made."""

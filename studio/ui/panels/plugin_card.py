@@ -113,7 +113,8 @@ class PluginCard(QFrame):
 
     # Building
     def _make_head(self) -> None:
-        self.title = ElidedLabel(look="headline")
+        self.title = PlainLabel(look="headline", wrap=True)  # beside a scroll bar a title may need two lines
+        self.title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.under = ElidedLabel(look="faint")
         self.eye = icon_button("eye-off", self.tr("Switch this layer on or off"), icon_on="eye")
         self.up = icon_button("up", self.tr("Move up: layers of one kind work in this order"), px=16)
