@@ -16,7 +16,7 @@ from studio.again import by_name, make_restorer
 from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
 from studio.core.library import Link
-from studio.core.paths import Folders, model_folders
+from studio.core.paths import Folders
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
@@ -24,6 +24,7 @@ from studio.engine import Engine, Rendered, Runner, make_engine
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
+from studio.model_shelf import SCAN_AFTER_MS, all_folders, elsewhere, make_library, make_models, own_folders
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "sheets")
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "models", "digests", "sheets")
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
@@ -79,6 +80,7 @@ class Studio:
         self.window.close()
         self._keeper.flush()
         self.state.exporter.cancel()
+        self.state.model_files.close()
         self.draft.undo_stack.clear()  # its commands hold models; freed later, in any order, Qt's destructor crashes
         self.queue.close()
         for thread in self._threads.values():
@@ -104,14 +106,15 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     draft, draft_notice = load_draft(folders.draft)
     for sentence in filter(None, (notice, draft_notice)):
         messages.warn(sentence)
-    room = PluginRoom(folders, (folders.models, folders.files), safe_mode)
+    places = all_folders(folders, settings)
+    room = PluginRoom(folders, (folders.models, folders.files, *own_folders(settings)), safe_mode)
     store = GalleryStore(folders, room.read_metadata)
     threads = {name: Background(name) for name in THREADS}
     for thread in threads.values():
         thread.failed.connect(messages.error)
     draft_model = DraftModel(draft)
     if engine is None:
-        engine = make_engine(model_folders(folders), store.inputs.read, plugins=room)
+        engine = make_engine(places, store.inputs.read, plugins=room)
     elif callable(engine):
         engine = engine(room, store.inputs.read)
     _obey_settings(settings, engine)
@@ -146,6 +149,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     )
     threads["store"].run(partial(_open, store), partial(_on_opened, state, store), messages.error)
     QTimer.singleShot(PLUGINS_AFTER_MS, window, plugins.read)
+    QTimer.singleShot(SCAN_AFTER_MS, window, state.model_files.rescan)
     QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
     if safe_mode:
         messages.info("Safe mode: no plugin runs.", "Start the studio without --safe-mode to have them back.")
@@ -189,7 +193,9 @@ def _state(
     queue.cancel_stalled.connect(
         lambda _: messages.warn("The picture does not stop.", "Its step is still computing; the studio stays usable.")
     )
-    models = list_models(model_folders(folders)) or ("mini",)
+    places = all_folders(folders, settings)
+    models = list_models(places) or ("mini",)
+    files = make_models(make_library(folders, settings), threads["models"], threads["digests"])
     plots = make_plots(store, queue, plugins, models, threads["sheets"])
     plots.sheet_added.connect(gallery.insert)
     exporter = make_exporter(threads["sheets"])
@@ -207,12 +213,15 @@ def _state(
         full_image=full_image,
         control_maps=control_maps,
         intake=intake,
-        tokens=Tokens(_CountTokens(model_folders(folders)), threads["tokens"]),
+        tokens=Tokens(_CountTokens(places), threads["tokens"]),
         settings=settings,
         settings_saver=saver,
         read_input=images.read,
         plugins=plugins,
-        own_files=OwnFiles(folders.files, (folders.loras,), threads["files"]),
+        own_files=OwnFiles(folders.files, (folders.loras, *own_folders(settings)), threads["files"]),
+        model_files=files,
+        own_model_folders=partial(own_folders, settings),
+        look_for_models=elsewhere(folders, settings, saver, files),
         ranking=Ranking(queue),
         plots=plots,
         exporter=exporter,
@@ -220,7 +229,7 @@ def _state(
         restorer=restorer,
         plugins_folder=folders.plugins,
         models=models,
-        advice=advice_for(models, model_folders(folders)),
+        advice=advice_for(models, places),
         models_folder=folders.models,
     )
 

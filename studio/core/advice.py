@@ -28,13 +28,15 @@ class Advice:
         )
 
 
-def with_model(draft: Draft, name: str, before: Advice | None, now: Advice | None, usual: Draft) -> Draft:
-    """The draft with another model.
+def with_model(
+    draft: Draft, name: str, before: Advice | None, now: Advice | None, usual: Draft, sha256: str = ""
+) -> Draft:
+    """The draft with another model; `sha256` is the digest of its file, "" if it is not known.
 
     A model with advice brings its settings along; one without brings back those of `usual`, unless the artist has
     changed the `before` model's advice, which is then left as it is.
     """
-    changed = replace(draft, model=ModelRef(name=name))
+    changed = replace(draft, model=ModelRef(name=name, sha256=sha256))
     if now is not None:
         return now.onto(changed)
     if before is not None and before.onto(draft) == draft:

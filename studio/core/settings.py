@@ -66,6 +66,14 @@ SETTINGS: tuple[Setting, ...] = (
         title="Before settings are restored",
         help="Show the list of what a picture says every time, or only where not all of it can be taken over.",
     ),
+    Setting(
+        name="offline",
+        default=False,
+        title="Stay offline",
+        help="Nothing is fetched, whatever is pressed. The studio asks the network for nothing but models you get.",
+    ),
+    Setting(name="model_folders", default=""),  # a list of folders as JSON
+    Setting(name="hub_endpoint", default=""),  # a mirror of the model hub; empty: the hub itself
     Setting(name="plugin_index", default=""),
     Setting(name="welcomed", default=False),
     Setting(name="window_geometry", default=""),

@@ -21,6 +21,7 @@ from studio.state.intake import InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.state.messages import Messages
+from studio.state.models_model import ModelsModel
 from studio.state.own_files import OwnFiles
 from studio.state.plot import Plots
 from studio.state.plugins_model import PluginsModel
@@ -51,6 +52,9 @@ class StudioState:
     read_input: ReadInput
     plugins: PluginsModel
     own_files: OwnFiles
+    model_files: ModelsModel
+    own_model_folders: Callable[[], tuple[Path, ...]]
+    look_for_models: Callable[[tuple[Path, ...]], None]  # in these folders of the artist's, from now on
     ranking: Ranking
     plots: Plots
     exporter: Exporter

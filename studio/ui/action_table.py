@@ -39,6 +39,8 @@ def _file(do: Commands) -> tuple[ActionRow, ...]:
                   slot=do.open_control),
         ActionRow(id="open_settings", menu="file", text=tr("&Restore settings from a picture …"), icon="reuse",
                   shortcut="Ctrl+Shift+O", slot=do.open_settings),
+        ActionRow(id="models", menu="file", text=tr("&Models …"), icon="model", shortcut="Ctrl+M", slot=do.window.models.show_page,
+                  tip=tr("What lies in your model folders, and what it goes with"), line=True),
         ActionRow(id="export", menu="file", text=tr("&Export …"), icon="export", shortcut="Ctrl+E", slot=do.window.benches.show_export,
                   tip=tr("Files or a contact sheet, for other people"), enabled=do.has_picture),
         ActionRow(id="quit", menu="file", text=tr("&Quit"), icon="exit", shortcut=_KEY.Quit, slot=do.window.quit, line=True),
@@ -64,7 +66,7 @@ def _edit(do: Commands) -> tuple[ActionRow, ...]:
 
 
 def _view(do: Commands) -> tuple[ActionRow, ...]:
-    view = do.window.centre.view
+    view, history = do.window.centre.view, do.window.history
     return (
         ActionRow(id="zoom_out", menu="view", text=tr("Zoom &out"), icon="zoom-out", shortcut=_KEY.ZoomOut, slot=view.zoom_out,
                   enabled=do.has_image),
@@ -74,6 +76,9 @@ def _view(do: Commands) -> tuple[ActionRow, ...]:
                   tip=tr("Show all of the picture"), enabled=do.has_image),
         ActionRow(id="actual", menu="view", text=tr("&Actual size"), icon="actual", shortcut="Ctrl+1", slot=view.actual_size,
                   tip=tr("One picture pixel on one screen pixel"), enabled=do.has_image),
+        ActionRow(id="library", menu="view", text=tr("Li&brary"), icon="library", shortcut="Ctrl+G", slot=history.toggle_library,
+                  tip=tr("The history over the whole window, with boards and details"), checked=history.in_library, line=True),
+        ActionRow(id="find", menu="view", text=tr("&Search the history"), icon="search", shortcut=_KEY.Find, slot=history.find),
         ActionRow(id="details", menu="view", text=tr("&Details of the picture"), icon="details", shortcut="Ctrl+I",
                   slot=do.toggle_details, enabled=do.has_picture, checked=do.details_shown, line=True),
         ActionRow(id="preview", menu="view", text=tr("&Live preview"), slot=do.toggle_preview,
@@ -85,6 +90,7 @@ def _view(do: Commands) -> tuple[ActionRow, ...]:
 
 
 def _picture(do: Commands) -> tuple[ActionRow, ...]:
+    history = do.window.history
     return (
         ActionRow(id="use_settings", menu="picture", text=tr("&Use these settings"), icon="reuse", shortcut="Ctrl+U",
                   slot=do.use_settings, enabled=do.has_picture),
@@ -96,12 +102,20 @@ def _picture(do: Commands) -> tuple[ActionRow, ...]:
                   slot=do.window.benches.compare_selected, enabled=do.window.benches.can_compare, line=True),
         ActionRow(id="compare_previous", menu="picture", text=tr("Compare with the pre&vious one"), shortcut="Ctrl+Shift+D",
                   slot=do.window.benches.compare_with_previous, enabled=do.window.benches.has_previous),
+        ActionRow(id="open_picture", menu="picture", text=tr("O&pen it large"), icon="image", slot=history.open_picture,
+                  enabled=history.has_choice, line=True),
+        ActionRow(id="quick_look", menu="picture", text=tr("&Quick look"), icon="eye", slot=history.look,
+                  tip=tr("The picture over the whole page (Space in the history)"), enabled=history.has_choice),
+        ActionRow(id="similar", menu="picture", text=tr("&Find similar pictures"), icon="similar", shortcut="Ctrl+Shift+F",
+                  slot=history.show_similar, enabled=do.has_picture),
         ActionRow(id="older", menu="picture", text=tr("&Older picture"), shortcut="Alt+Right", slot=lambda: do.window.gallery.leaf(1),
                   enabled=do.has_picture, line=True),
         ActionRow(id="newer", menu="picture", text=tr("&Newer picture"), shortcut="Alt+Left", slot=lambda: do.window.gallery.leaf(-1),
                   enabled=do.has_picture),
         ActionRow(id="reveal", menu="picture", text=tr("&Reveal in folder"), icon="folder", shortcut="Ctrl+Shift+R", slot=do.reveal,
                   enabled=do.has_picture, line=True),
+        ActionRow(id="bring_back", menu="picture", text=tr("&Bring back from the trash"), icon="undo", slot=history.bring_back,
+                  enabled=history.in_trash),
         ActionRow(id="delete", menu="picture", text=tr("&Delete to trash"), icon="trash", shortcut="Ctrl+Del", slot=do.delete_pictures,
                   enabled=do.has_picture),
     )  # fmt: skip

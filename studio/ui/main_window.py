@@ -18,6 +18,7 @@ from studio.ui.commands import Commands
 from studio.ui.drops import DropZones
 from studio.ui.gallery.view import GalleryView
 from studio.ui.icons import app_icon
+from studio.ui.model_wishes import ModelWishes
 from studio.ui.panels.control import ControlPanel
 from studio.ui.panels.jobs import JobsView
 from studio.ui.panels.plugins import PluginPanel
@@ -53,6 +54,9 @@ class MainWindow(QMainWindow):
         self.wishes = Wishes(state, self)
         self._make_panels()
         self.guests = PluginWishes(self)
+        self.models = ModelWishes(self)
+        self.settings.model_row.chosen.connect(self.models.choose)
+        self.settings.model_row.page_wished.connect(self.models.show_page)
         self.benches = Benches(self)
         self.restoring = RestoreWishes(state, self)
         self.do = Commands(self)

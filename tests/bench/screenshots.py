@@ -306,11 +306,14 @@ def main() -> None:
     Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(Path(__file__).parent))
     sys.modules["screenshots"] = sys.modules["__main__"]
+    import model_shots
     import plugin_shots
 
     for theme in ("dark", "light"):
         for take in plugin_shots.ALL:
             SHOTS[f"plugins_{take.__name__}_{theme}"] = partial(take, theme)
+        for take in model_shots.ALL:
+            SHOTS[f"models_{take.__name__}_{theme}"] = partial(take, theme)
     for name in sys.argv[2:] or list(SHOTS):
         SHOTS[name]()
         print("took", name)

@@ -59,13 +59,14 @@ class Library:
             moved = {(one.size, one.mtime_ns, one.mark): one for one in self._memory.values()}
         found: list[ModelFile] = []
         seen: set[Path] = set()
-        listings: dict[Path, frozenset[str]] = {}
         for folder in folders:
             for candidate in find_candidates(folder, stop):
                 if candidate.path not in seen:
                     seen.add(candidate.path)
                     with contextlib.suppress(OSError):  # gone since, or not ours to read: then it is not there
-                        found.append(self._look(candidate, folder, moved, listings))
+                        file = self._look(candidate, folder, moved)
+                        if not (file.ships and file.problem):  # what ships beside models: configs without weights
+                            found.append(file)
         with self._lock:
             if not stop() and folders == self._folders:
                 self._found, self._scanned = tuple(found), True
@@ -94,8 +95,8 @@ class Library:
         raise ModelMissing(f"There is no model named “{name}”.", f"Models found: {known[:600]}.")
 
     def undigested(self) -> tuple[ModelFile, ...]:
-        """What has no digest yet and can be used, the smallest first."""
-        waiting = (file for file in self.installed() if not file.sha256 and not file.problem)
+        """What of the artist's own has no digest yet and can be used, the smallest first."""
+        waiting = (file for file in self.installed() if not (file.sha256 or file.problem or file.ships))
         return tuple(sorted(waiting, key=lambda file: file.size))
 
     def digest(self, file: ModelFile, stop: Stop = never, told: Callable[[int], None] | None = None) -> ModelFile:
@@ -139,13 +140,7 @@ class Library:
             raise ModelMissing(f"The model “{file.name}” is no longer where it was found.", hint, str(file.path))
         return file
 
-    def _look(
-        self,
-        candidate: Candidate,
-        folder: Path,
-        moved: dict[tuple[int, int, str], Remembered],
-        listings: dict[Path, frozenset[str]],
-    ) -> ModelFile:
+    def _look(self, candidate: Candidate, folder: Path, moved: dict[tuple[int, int, str], Remembered]) -> ModelFile:
         key = str(candidate.path)
         ships = self._ships is not None and folder == self._ships
         known = self._memory.get(key)

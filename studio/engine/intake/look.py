@@ -84,10 +84,16 @@ def _file_traits(file: Path, name: str) -> Traits:
         head = stream.read(HEAD_BYTES)
     other = foreign(head, file.stat().st_size)
     if other is not None and other.is_pickle:
-        return Traits(problem=f"{other.why[0].upper()}{other.why[1:]}. {other.hint}")
+        return Traits(problem=f"{_sentence(other.why)} {other.hint}")
     try:
         return recognise(read_weight_header(file), name)
     except ModelMissing as error:
         if other is not None:
-            return Traits(problem=f"{other.why[0].upper()}{other.why[1:]}. {other.hint}")
-        return Traits(problem=f"{error.headline} {error.hint}")
+            return Traits(problem=f"{_sentence(other.why)} {other.hint}")
+        return Traits(
+            problem=f"{_sentence(error.headline.partition(' cannot be used: ')[2] or error.headline)} {error.hint}"
+        )
+
+
+def _sentence(why: str) -> str:
+    return f"{why[:1].upper()}{why[1:].rstrip('.')}."

@@ -9,7 +9,8 @@ from studio.core.draft import COUNT_MAX, Draft
 from studio.core.picture import Picture
 from studio.core.recipe import GUIDANCE_MAX, STEPS_MAX
 from studio.state.studio_state import StudioState
-from studio.ui.panels.scheduler_row import CalmCombo, SchedulerRow
+from studio.ui.panels.model_row import ModelRow
+from studio.ui.panels.scheduler_row import SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
 from studio.ui.panels.size_row import SizeRow
 from studio.ui.widgets.slider_spin import CalmDoubleSpin, CalmSpin, SliderSpin
@@ -24,7 +25,9 @@ class SettingsPanel(QScrollArea):
     def __init__(self, state: StudioState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         draft, queue, plugins = state.draft, state.queue, state.plugins
-        self._draft, self._models, self._plugins, self._advice = draft, state.models, plugins, state.advice
+        self._draft, self._plugins = draft, plugins
+        self.model_row = ModelRow(state.model_files, state.models)
+        self.model = self.model_row.combo
         self._make_fields()
         body = self._body()
         self.setWidget(body)
@@ -38,8 +41,6 @@ class SettingsPanel(QScrollArea):
         self._show(draft.draft)
 
     def _make_fields(self) -> None:
-        self.model = CalmCombo("modelCombo", self.tr("Model"))
-        self.model.addItems(self._models)
         self.size_row = SizeRow()
         self.steps = SliderSpin(CalmSpin(1, STEPS_MAX), (1, 60))
         self.steps.spin.setObjectName("stepsSpin")
@@ -78,7 +79,7 @@ class SettingsPanel(QScrollArea):
         return body
 
     def _rows(self) -> tuple[tuple[str, QWidget, str], ...]:
-        model = self.tr("“mini” ships with the studio; folders of Stable Diffusion models stand beside it.")
+        model = self.tr("The model that paints. “mini” ships with the studio; your own stand beside it.")
         size = self.tr("Width and height of the picture in pixels.")
         steps = self.tr("More steps: more time, finer picture, up to a point.")
         guidance = self.tr("How strongly the prompt pulls; 1 is no guidance, 5 to 8 is usual.")
@@ -86,7 +87,7 @@ class SettingsPanel(QScrollArea):
         seed = self.tr("The same seed and settings give the same picture. Drop a picture here to take its seed.")
         count = self.tr("How many, with seeds counting up.")
         return (
-            (self.tr("Model"), self.model, model),
+            (self.tr("Model"), self.model_row, model),
             (self.tr("Size"), self.size_row, size),
             (self.tr("Steps"), self.steps, steps),
             (self.tr("Guidance"), self.guidance, guidance),
@@ -107,7 +108,6 @@ class SettingsPanel(QScrollArea):
 
     def _connect(self) -> None:
         draft = self._draft
-        self.model.textActivated.connect(lambda name: draft.set_model(name, self._advice))
         self.size_row.edited.connect(draft.set_size)
         self.steps.edited.connect(lambda steps: draft.set_steps(round(steps)))
         self.guidance.edited.connect(lambda scale: draft.set_guidance_scale(round(scale, 2)))
@@ -118,7 +118,7 @@ class SettingsPanel(QScrollArea):
         draft.changed.connect(self._show)
 
     def _show(self, draft: Draft) -> None:
-        self._show_model(draft.model.name)
+        self.model_row.show_model(draft.model.name)
         self.size_row.show_size(draft.size)
         self.steps.show_value(draft.steps)
         self.guidance.show_value(draft.guidance_scale)
@@ -128,17 +128,6 @@ class SettingsPanel(QScrollArea):
             with QSignalBlocker(self.count):
                 self.count.setValue(draft.count)
         self.exact.setChecked(draft.exact)
-
-    def _show_model(self, name: str) -> None:
-        """A model named in a recipe but not here is shown as missing, so that nothing is changed in silence."""
-        row = self.model.findText(name)
-        if row < 0:
-            self.model.addItem(name)
-            row = self.model.count() - 1
-            plain_tooltip(self.model, self.tr("This model is not in the models folder."))
-        elif name in self._models:
-            plain_tooltip(self.model, self.tr("The model that paints."))
-        self.model.setCurrentIndex(row)
 
     def _on_plugins(self) -> None:
         self.scheduler.show_guests(self._plugins.schedulers())

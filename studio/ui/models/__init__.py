@@ -1,0 +1,1 @@
+"""The pages about models: what is there, and getting more."""

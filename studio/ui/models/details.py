@@ -1,0 +1,244 @@
+"""All about one model: its picture, what it is, what is asked, words that call it, notes, and what may be done."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent
+from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+
+from studio.core.model_files import Family, Kind, ModelFile, Prediction
+from studio.state.models_model import ModelsModel
+from studio.ui.icons import icon, render
+from studio.ui.models.delegate import icon_of, middle
+from studio.ui.models.words import (
+    facts_line,
+    family_words,
+    format_words,
+    kind_words,
+    place_words,
+    prediction_words,
+    tr,
+)
+from studio.ui.panels.scheduler_row import CalmCombo
+from studio.ui.theme import colors
+from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
+
+_PICTURE_PX = 200
+_USABLE = (Kind.CHECKPOINT, Kind.VAE, Kind.LORA, Kind.EMBEDDING)
+
+
+class PictureBox(QWidget):
+    """The preview, filling its frame; the sign of the kind where there is none. Mutable state: image, icon name."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._image, self._icon = QImage(), "model"
+        self.setFixedHeight(_PICTURE_PX)
+
+    def show_image(self, image: QImage | None, icon_name: str) -> None:
+        """Show a picture, or the icon."""
+        self._image, self._icon = image or QImage(), icon_name
+        self.setFixedHeight(_PICTURE_PX if not self._image.isNull() else 96)
+        self.update()
+
+    # Qt overrides
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
+        path = QPainterPath()
+        path.addRoundedRect(QRectF(self.rect()), 8, 8)
+        painter.fillPath(path, colors().color("raised"))
+        if self._image.isNull():
+            px = 32
+            image = render(self._icon, round(px * self.devicePixelRatioF()), colors().border_strong)
+            painter.drawImage(QRectF((self.width() - px) / 2, (self.height() - px) / 2, px, px), image)
+            return
+        painter.setClipPath(path)
+        painter.drawImage(self.rect(), self._image, middle(self._image.size(), self.size()))
+
+
+class ModelDetails(QScrollArea):
+    """Shows one file and sends wishes. Mutable state: `file`, the one on show.
+
+    Signals: `use_wished(ModelFile)`, `reveal_wished(ModelFile)`, `words_wished(str)` - add these words to the prompt;
+    `answered(ModelFile, object)` - a Prediction or a Family.
+    """
+
+    use_wished = Signal(object)
+    reveal_wished = Signal(object)
+    words_wished = Signal(str)
+    answered = Signal(object, object)
+
+    def __init__(self, models: ModelsModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._models = models
+        self.file: ModelFile | None = None
+        self.picture = PictureBox()
+        self.name = PlainLabel(look="big", wrap=True)
+        self.facts = PlainLabel(look="muted", wrap=True)
+        self.problem = PlainLabel(look="warning", wrap=True)
+        self.words = PlainLabel(wrap=True)
+        self.notes = PlainLabel(wrap=True)
+        self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._make_buttons()
+        self._make_questions()
+        self.setWidgetResizable(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._body = self._make_body()
+        self.setWidget(self._body)
+        self.show_file(None)
+
+    def _make_buttons(self) -> None:
+        self.use = QPushButton(self.tr("Use"))
+        self.use.setObjectName("useModelButton")
+        self.use.setProperty("look", "primary-small")
+        self.use.clicked.connect(lambda: self.file is not None and self.use_wished.emit(self.file))
+        self.reveal = QPushButton(icon("folder"), self.tr("Show in folder"))
+        self.reveal.setIconSize(QSize(16, 16))
+        self.reveal.clicked.connect(lambda: self.file is not None and self.reveal_wished.emit(self.file))
+        self.add_words = QPushButton(icon("plus"), self.tr("Add to the prompt"))
+        self.add_words.setIconSize(QSize(16, 16))
+        self.add_words.clicked.connect(
+            lambda: self.file is not None and self.words_wished.emit(", ".join(self.file.triggers))
+        )
+        for button in (self.use, self.reveal, self.add_words):
+            button.setAutoDefault(False)
+
+    def _make_questions(self) -> None:
+        """What no file tells, asked once."""
+        self.prediction = CalmCombo("predictionCombo", self.tr("What it predicts"))
+        self.prediction.addItem(self.tr("choose …"), None)
+        self.prediction.addItem(self.tr("noise (epsilon): the 512 models, “base”"), "epsilon")
+        self.prediction.addItem(self.tr("velocity (v): the 768 models"), "v_prediction")
+        self.family = CalmCombo("familyCombo", self.tr("Which models it goes with"))
+        self.family.addItem(self.tr("choose …"), None)
+        for family in (Family.SD1, Family.SD2, Family.SDXL):
+            self.family.addItem(family_words(family), family.value)
+        for combo in (self.prediction, self.family):
+            combo.activated.connect(lambda _row, box=combo: self._on_answer(box))
+        self._questions = QWidget()
+        column = QVBoxLayout(self._questions)
+        column.setContentsMargins(0, 8, 0, 8)
+        column.setSpacing(6)
+        self._ask_prediction = PlainLabel(self.tr("The file does not say what it predicts. Asked once:"), wrap=True)
+        self._ask_family = PlainLabel(
+            self.tr("The file does not say which models it goes with. Asked once:"), wrap=True
+        )
+        for part in (self._ask_prediction, self.prediction, self._ask_family, self.family):
+            column.addWidget(part)
+
+    def _make_body(self) -> QWidget:
+        body = QWidget()
+        body.setObjectName("scrollBody")
+        column = QVBoxLayout(body)
+        column.setContentsMargins(2, 2, 12, 4)
+        column.setSpacing(4)
+        column.addWidget(self.picture)
+        column.addSpacing(8)
+        for part in (self.name, self.facts):
+            column.addWidget(part)
+        column.addSpacing(4)
+        for part in (self.problem, self._questions):
+            column.addWidget(part)
+        column.addSpacing(8)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        buttons.addWidget(self.use)
+        buttons.addWidget(self.reveal)
+        buttons.addStretch(1)
+        column.addLayout(buttons)
+        column.addSpacing(12)
+        self._words_title = PlainLabel(self.tr("Words that call it"), "title")
+        self._notes_title = PlainLabel(self.tr("Notes"), "title")
+        for parts in ((self._words_title, self.words, self.add_words), (self._notes_title, self.notes)):
+            for part in parts:
+                where = Qt.AlignmentFlag.AlignLeft if part is self.add_words else Qt.AlignmentFlag(0)
+                column.addWidget(part, 0, where)
+            column.addSpacing(10)
+        column.addLayout(self._grid())
+        column.addStretch(1)
+        return body
+
+    def _grid(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(16)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        self._fields: dict[str, tuple[PlainLabel, ElidedLabel]] = {}
+        names = {
+            "title": self.tr("Title"), "format": self.tr("Format"), "prediction": self.tr("Predicts"), "file": self.tr("File"),
+            "folder": self.tr("Folder"), "digest": self.tr("SHA-256"),
+        }  # fmt: skip
+        for row, (name, words) in enumerate(names.items()):
+            label, value = PlainLabel(words, "field"), ElidedLabel(look="muted")
+            grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(value, row, 1)
+            self._fields[name] = label, value
+        return grid
+
+    def show_file(self, file: ModelFile | None) -> None:
+        """Show a model, or that none is chosen."""
+        other = file is None or self.file is None or file.path != self.file.path
+        self.file = file
+        self._body.setVisible(file is not None)
+        if file is None:
+            return
+        image = self._models.preview(file.preview) if file.preview is not None else None
+        self.picture.show_image(image, icon_of(Kind.UNKNOWN if file.problem else file.kind))
+        self.name.setText(file.name)
+        self.facts.setText(facts_line(file))
+        self._set(self.problem, file.problem)
+        self._set(self.words, ", ".join(file.triggers), self._words_title, self.add_words)
+        self._set(self.notes, file.notes, self._notes_title)
+        self._show_questions(file)
+        self.use.setVisible(file.kind in _USABLE and not file.problem)
+        plain_tooltip(self.use, use_words(file))
+        self._show_fields(file)
+        if other:
+            self.verticalScrollBar().setValue(0)
+
+    def _show_questions(self, file: ModelFile) -> None:
+        for question, combo, label in (
+            ("prediction", self.prediction, self._ask_prediction),
+            ("family", self.family, self._ask_family),
+        ):
+            combo.setVisible(question in file.asked)
+            label.setVisible(question in file.asked)
+            combo.setCurrentIndex(0)
+        self._questions.setVisible(bool(file.asked))
+
+    def _show_fields(self, file: ModelFile) -> None:
+        base = file.kind in (Kind.CHECKPOINT, Kind.UNET) and not file.problem
+        digest = file.sha256 or (self.tr("being computed") if not file.problem and not file.ships else "")
+        values = {
+            "title": file.traits.title,
+            "format": format_words(file),
+            "prediction": prediction_words(file.traits.prediction, file.traits.zero_snr) if base else "",
+            "file": place_words(file),
+            "folder": str(file.folder),
+            "digest": digest,
+        }
+        for name, (label, value) in self._fields.items():
+            value.setText(values[name])
+            label.setVisible(bool(values[name]))
+            value.setVisible(bool(values[name]))
+
+    def _set(self, label: PlainLabel, text: str, *others: QWidget) -> None:
+        label.setText(text)
+        for part in (label, *others):
+            part.setVisible(bool(text))
+
+    def _on_answer(self, combo: CalmCombo) -> None:
+        said = combo.currentData()  # text: Qt does not keep an enum
+        if self.file is not None and said is not None:
+            self.answered.emit(self.file, Prediction(said) if combo is self.prediction else Family(said))
+
+
+def use_words(file: ModelFile) -> str:
+    """What “Use” will do."""
+    return {
+        Kind.CHECKPOINT: tr("Paint with this model."),
+        Kind.VAE: tr("Decode pictures with this VAE."),
+        Kind.LORA: tr("Add it as a plugin layer."),
+        Kind.EMBEDDING: tr("Add it as a plugin layer; write its word into the prompt."),
+    }.get(file.kind, kind_words(file.kind)[0])

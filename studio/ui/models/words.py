@@ -1,0 +1,116 @@
+"""Weight files in words: kinds, families, sizes, questions. Plain text, translated when it is shown."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QCoreApplication
+
+from studio.core.model_files import Family, Kind, ModelFile, Prediction
+
+
+def tr(text: str) -> str:
+    """Translate now."""
+    return QCoreApplication.translate("models", text)
+
+
+def kind_words(kind: Kind) -> tuple[str, str]:
+    """A kind for one, and for many."""
+    return {
+        Kind.CHECKPOINT: (tr("Model"), tr("Models")),
+        Kind.UNET: (tr("UNet"), tr("UNets")),
+        Kind.CONTROLNET: (tr("ControlNet"), tr("ControlNets")),
+        Kind.CONTROL_LORA: (tr("Control-LoRA"), tr("Control-LoRAs")),
+        Kind.T2I_ADAPTER: (tr("T2I-Adapter"), tr("T2I-Adapters")),
+        Kind.IP_ADAPTER: (tr("IP-Adapter"), tr("IP-Adapters")),
+        Kind.LORA: (tr("LoRA"), tr("LoRAs")),
+        Kind.EMBEDDING: (tr("Textual inversion"), tr("Textual inversions")),
+        Kind.VAE: (tr("VAE"), tr("VAEs")),
+        Kind.TINY_VAE: (tr("Tiny VAE"), tr("Tiny VAEs")),
+        Kind.UPSCALER: (tr("Upscaler"), tr("Upscalers")),
+        Kind.TEXT_ENCODER: (tr("Text encoder"), tr("Text encoders")),
+        Kind.IMAGE_ENCODER: (tr("Image encoder"), tr("Image encoders")),
+        Kind.UNKNOWN: (tr("Cannot be used"), tr("Cannot be used")),
+    }[kind]
+
+
+def family_words(family: Family) -> str:
+    """The artists' name of a family."""
+    return {
+        Family.MINI: tr("Studio Mini"),
+        Family.SD1: tr("SD 1.x"),
+        Family.SD2: tr("SD 2.x"),
+        Family.SDXL: tr("SDXL"),
+        Family.REFINER: tr("SDXL refiner"),
+        Family.ANY: tr("any model"),
+        Family.UNKNOWN: "",
+    }[family]
+
+
+def variant_words(variant: str) -> str:
+    """What is special about it."""
+    return {
+        "inpaint": tr("inpainting"),
+        "edit": tr("edits by instruction"),
+        "depth": tr("depth"),
+        "lcm": tr("LCM, few steps"),
+        "turbo": tr("Turbo, few steps"),
+        "lightning": tr("Lightning, few steps"),
+        "hyper": tr("Hyper-SD, few steps"),
+        "tcd": tr("TCD, few steps"),
+        "dora": tr("DoRA"),
+    }.get(variant, variant)
+
+
+def size_words(size: int) -> str:
+    """Bytes for people."""
+    for unit, one in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= one:
+            digits = 1 if size < 10 * one or unit == "GB" else 0
+            return f"{size / one:.{digits}f} {unit}"
+    return f"{size} B"
+
+
+def facts_line(file: ModelFile) -> str:
+    """Kind, family, variant and size in one line."""
+    kind = "" if file.kind is Kind.UNKNOWN else kind_words(file.kind)[0]
+    family = family_words(file.family)
+    return "  ·  ".join(filter(None, (kind, family, variant_words(file.traits.variant), size_words(file.size))))
+
+
+def row_line(file: ModelFile) -> str:
+    """The second line of a row: what it is, or why it cannot be used."""
+    return file.problem or facts_line(file)
+
+
+def format_words(file: ModelFile) -> str:
+    """Number format and layout."""
+    traits = file.traits
+    layout = {
+        "original": tr("one file, original names"),
+        "diffusers": tr("one file, diffusers' names"),
+        "kohya": tr("kohya's names"),
+        "peft": tr("PEFT's names"),
+        "folder": tr("folder"),
+    }.get(traits.layout, traits.layout)
+    rank = tr("rank {n}").replace("{n}", str(traits.rank)) if traits.rank else ""
+    return "  ·  ".join(filter(None, (layout, traits.dtype, rank)))
+
+
+def prediction_words(prediction: Prediction, zero_snr: bool | None) -> str:
+    """What it predicts, for those who know."""
+    words = {
+        Prediction.EPSILON: tr("noise (epsilon)"),
+        Prediction.V: tr("velocity (v)"),
+        Prediction.SAMPLE: tr("the picture"),
+        Prediction.UNKNOWN: tr("not told by the file"),
+    }[prediction]
+    return "  ·  ".join(filter(None, (words, tr("zero terminal SNR") if zero_snr else "")))
+
+
+def place_words(file: ModelFile) -> str:
+    """Where it lies, below its model folder."""
+    if file.ships:
+        return tr("ships with the studio")
+    try:
+        return str(file.path.relative_to(file.folder))
+    except ValueError:
+        return file.path.name

@@ -1,0 +1,121 @@
+"""Pictures of the model page over a made-up collection; registers with screenshots.py, which takes them."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from screenshots import Shot
+
+NAMES = ("ink_wash", "copperplate", "blue hour", "paper cut", "linocut", "soft pastel", "gouache_v2", "old postcard", "chalk", "risograph")
+
+
+def collection(folder: Path) -> None:
+    """Files of many kinds: true headers, nothing behind them on the disk."""
+    from demo_pictures import landscape
+
+    from studio.core.recipe import Recipe
+    from tests.engine.intake import layouts as real
+    from tests.engine.intake.test_library import CONTROL, LORA, LORA_XL
+
+    def write(name: str, shapes: real.Shapes, **said: str) -> Path:
+        return real.write_weights(folder / f"{name}.safetensors", shapes, **said)
+
+    write("Stable-diffusion/dreamshaper_8", real.checkpoint(real.SD1))
+    write("Stable-diffusion/deliberate_v3_inpainting", real.checkpoint(real.SD1_INPAINT))
+    write("Stable-diffusion/v2-1_768-ema-pruned", real.checkpoint(real.SD2))
+    write("Stable-diffusion/sd_xl_base_1.0", real.checkpoint(real.SDXL), modelspec__title="Stable Diffusion XL 1.0 Base")
+    write("Stable-diffusion/sd_xl_turbo_1.0_fp16", real.checkpoint(real.SDXL))
+    write("Stable-diffusion/sd_xl_refiner_1.0", real.checkpoint(real.REFINER))
+    write("ControlNet/control_v11p_sd15_canny", real.controlnet(real.SD1))
+    write("ControlNet/control_v11p_sd15_scribble", CONTROL)
+    write("VAE/vae-ft-mse-840000-ema-pruned", real.vae())
+    for number, name in enumerate(NAMES):
+        file = write(f"Lora/{name}", LORA if number % 3 else LORA_XL, modelspec__trigger_phrase=f"{name.split('_')[0]} style")
+        size = 512 if number % 2 else 640
+        picture = landscape(Recipe(prompt=name, seed=number * 977), 512, size)
+        picture.save(str(file.with_name(f"{name}.preview.png")))
+    note = "Strength 0.6 to 0.8. Strong with watercolour paper, weak with photographs.\n\nTrained on 40 scans of ink drawings."
+    (folder / "Lora" / "ink_wash.json").write_text(json.dumps({"activation text": "inkwash, misty hills", "notes": note}))
+    write("embeddings/easy_hands", {"emb_params": (8, 768)})
+    (folder / "Stable-diffusion" / "old-friend.ckpt").write_bytes(b"\x80\x02}q\0." + bytes(4000))
+    cut = write("Lora/half_a_lora", LORA)
+    with cut.open("r+b") as stream:
+        stream.truncate(cut.stat().st_size - 2000)
+    (folder / "Lora" / "saved_page.safetensors").write_bytes(b"<!DOCTYPE html><html>" + bytes(400))
+    write("unet/flux1-dev", {"double_blocks.0.img_attn.norm.key_norm.scale": (128,)})
+
+
+def many(folder: Path, count: int = 2000) -> None:
+    """A large collection of LoRAs."""
+    from tests.engine.intake.layouts import write_weights
+    from tests.engine.intake.test_library import LORA
+
+    rng = random.Random(1)
+    for number in range(count):
+        write_weights(folder / "Lora" / f"{rng.choice(NAMES).replace(' ', '_')}_{number:04}.safetensors", LORA)
+
+
+def model_shot(theme: str, fill: Callable[[Path], None] = collection) -> Shot:
+    """A studio over a collection."""
+    from screenshots import Shot
+
+    made = Shot(theme=theme)
+    fill(made.folder / "models")
+    made.studio.state.model_files.rescan()
+    made.wait(lambda: len(made.studio.state.model_files.files) > 10, 60)
+    return made
+
+
+def grab(made: Shot, widget: object, name: str) -> None:
+    """A picture of one widget."""
+    made.wait(seconds=0.5)
+    widget.grab().save(str(Path(sys.argv[1]) / f"{name}.png"))  # type: ignore[attr-defined]
+
+
+def page(theme: str) -> None:
+    """The page: everything, one LoRA, a question, and what cannot be used."""
+    from studio.core.model_files import Kind
+
+    made = model_shot(theme)
+    made.window.models.show_page()
+    found = made.window.models.page
+    assert found is not None
+    made.wait(lambda: not made.studio.state.model_files.busy, 30)
+    found.select(made.folder / "models" / "Lora" / "ink_wash.safetensors")
+    made.wait(seconds=1.5)
+    grab(made, found, f"models_page_{theme}")
+    found.select(made.folder / "models" / "Stable-diffusion" / "v2-1_768-ema-pruned.safetensors")
+    grab(made, found, f"models_page_asks_{theme}")
+    rows = [found.kinds.item(row).data(256) for row in range(found.kinds.count())]
+    found.kinds.setCurrentRow(rows.index(Kind.UNKNOWN))
+    grab(made, found, f"models_page_bad_{theme}")
+    found.search.setText("nothing like this")
+    made.wait(seconds=0.4)
+    grab(made, found, f"models_page_nothing_{theme}")
+    found.close()
+    made.window.settings.model.showPopup()
+    made.wait(seconds=0.3)
+    made.window.settings.model.view().window().grab().save(str(Path(sys.argv[1]) / f"models_combo_{theme}.png"))
+    made.window.settings.model.hidePopup()
+    made.take(f"models_window_{theme}")
+    made.close()
+
+
+def large(theme: str) -> None:
+    """Two thousand files."""
+    made = model_shot(theme, many)
+    made.window.models.show_page()
+    found = made.window.models.page
+    made.wait(lambda: len(made.studio.state.model_files.files) > 2000, 60)
+    grab(made, found, f"models_page_2000_{theme}")
+    found.close()  # type: ignore[union-attr]
+    made.close()
+
+
+ALL = (page, large)
