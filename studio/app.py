@@ -37,6 +37,7 @@ from studio.state.intake import Added, InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.state.late_plugins import LatePlugins
+from studio.state.librarian import make_librarian
 from studio.state.messages import Messages
 from studio.state.own_files import OwnFiles
 from studio.state.plugin_room import PluginRoom
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "models", "digests", "sheets")
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "models", "digests", "sheets", "library")
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
@@ -79,6 +80,7 @@ class Studio:
         self._closed = True
         self.window.close()
         self._keeper.flush()
+        self.state.librarian.close()
         self.state.exporter.cancel()
         self.state.model_files.close()
         self.draft.undo_stack.clear()  # its commands hold models; freed later, in any order, Qt's destructor crashes
@@ -203,6 +205,7 @@ def _state(
     for source in (plots.failed, exporter.failed, comparison.failed):
         source.connect(messages.error)
     restorer = make_restorer(folders, store, settings, draft, plugins, by_name(models), threads["files"])
+    librarian = make_librarian(store, gallery, queue, messages, threads["library"])
     return StudioState(
         messages=messages,
         draft=draft,
@@ -227,6 +230,7 @@ def _state(
         exporter=exporter,
         comparison=comparison,
         restorer=restorer,
+        librarian=librarian,
         plugins_folder=folders.plugins,
         models=models,
         advice=advice_for(models, places),
@@ -235,13 +239,15 @@ def _state(
 
 
 def _open(store: GalleryStore) -> None:
-    store.open()
+    store.open_quickly()
 
 
 def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
-    for notice in store.notices:
+    notices = store.notices
+    for notice in notices:
         state.messages.warn(notice)
     state.gallery.refresh()
+    state.librarian.start(len(notices))
 
 
 def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:

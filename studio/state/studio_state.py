@@ -20,6 +20,7 @@ from studio.state.gallery_model import GalleryModel
 from studio.state.intake import InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
+from studio.state.librarian import Librarian
 from studio.state.messages import Messages
 from studio.state.models_model import ModelsModel
 from studio.state.own_files import OwnFiles
@@ -60,6 +61,7 @@ class StudioState:
     exporter: Exporter
     comparison: Comparison
     restorer: Restorer
+    librarian: Librarian
     models: tuple[str, ...] = ("mini",)  # names of base models
     advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for
     models_folder: Path | None = None  # where the artist may put more
