@@ -182,7 +182,7 @@ def _comment(shared: Shared) -> str:
 
 
 def _without_settings(source: Path, data: bytes) -> Shared:
-    loaded = load(data)
+    loaded = load(source)
     notes: tuple[str, ...] = (f"“{shown(source.name)}”: {loaded.note}",) if loaded.note else ()
     if read_foreign(data) is not None:
         notes += ("Settings that another program wrote are not taken along.",)
