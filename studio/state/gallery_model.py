@@ -12,6 +12,7 @@ from studio.core.errors import StudioError
 from studio.core.library import BadQuery, Query, Sort
 from studio.core.picture import Picture
 from studio.state.background import Background
+from studio.state.gallery_catalogue import Catalogue
 from studio.state.gallery_listing import Edits, Found, PictureStore, Shown, look_again, look_alike, look_anew
 from studio.state.gallery_marks import MarkChange, MarkCommand, RemovalCommand, back, marked
 from studio.state.gallery_rows import GATHER_MAX, PICTURE_MIME, ROOT, WINDOW_MAX, GalleryRows, Index, mime_of
@@ -26,7 +27,7 @@ BY_TIME = (Sort.NEWEST, Sort.OLDEST)
 
 
 class GalleryModel(GalleryRows):
-    """Rows over a store: those of one `Query`, or the pictures that resemble one.
+    """Rows over a store: those of one `Query`, or the pictures that resemble one. `catalogue` knows boards and tags.
 
     Mutable state: `_query` (of the rows), `_asked` (wished last), `_alike`, `_leaving` (ids on their way to the
     trash), `_trashed` (removed in this session, by id), `_meanwhile` (pictures that came while all rows are being
@@ -51,6 +52,7 @@ class GalleryModel(GalleryRows):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(store, background, thumbnails, parent)
+        self.catalogue = Catalogue(store, background, self)
         self._undo_stack = undo_stack
         self._query = self._asked = Query()
         self._alike: Picture | None = None
@@ -68,6 +70,12 @@ class GalleryModel(GalleryRows):
         """The picture that the rows resemble while similar ones are shown, else None."""
         return self._alike
 
+    def before(self, picture: Picture) -> Picture | None:
+        """The picture that was made before this one, as far as the rows stand by time and it is read."""
+        step = {Sort.NEWEST: 1, Sort.OLDEST: -1}.get(self._query.sort, 0)
+        index = self.find(picture.id)
+        return self.picture(self.index(index.row() + step)) if step and index.isValid() and not self._alike else None
+
     # What is shown
     def set_query(self, query: Query) -> None:
         """Show what answers a query; a newer one takes the place of one still on its way."""
@@ -81,6 +89,7 @@ class GalleryModel(GalleryRows):
 
     def refresh(self) -> None:
         """Bring the rows up to date with the store; selection and place stay where the rows do."""
+        self.catalogue.refresh()
         if self._alike is not None:
             self.show_similar(self._alike)
         elif self._meanwhile is not None or not len(self._order):
@@ -241,7 +250,7 @@ class GalleryModel(GalleryRows):
     def _on_restored(self, picture: Picture | None) -> None:
         if picture is not None and picture.id not in self._trashed:  # else it was removed again meanwhile
             self.insert(picture)
-            if self._query.sort not in BY_TIME:
+            if self._query.sort not in BY_TIME or self._query.text or self._query.board:
                 self.refresh()
 
     def _on_trouble(self, error: StudioError) -> None:
@@ -275,6 +284,7 @@ class GalleryModel(GalleryRows):
 
     def _on_marked(self, _pictures: object) -> None:
         self.marks_changed.emit()
+        self.catalogue.refresh()
         if self._query.text or self._query.board or self._query.sort is Sort.RATING:
             self.refresh()
 

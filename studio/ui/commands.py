@@ -77,7 +77,7 @@ class Commands(QObject):
             self.wishes.reveal(picture)
 
     def delete_pictures(self) -> None:
-        self.wishes.delete(self.pictures())
+        self.window.history.delete()
 
     # Files
     def open_control(self) -> None:
@@ -113,6 +113,8 @@ class Commands(QObject):
         queue = self.state.queue
         if queue.running is not None or queue.waiting:
             self.wishes.cancel()
+        elif self.window.history.in_library():
+            self.window.history.toggle_library()
         else:
             self.window.centre.messages.clear()
 

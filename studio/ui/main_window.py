@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QTabBar, QTabWidget, QToolButton, QWidget
 
@@ -16,7 +16,7 @@ from studio.ui.benches import Benches
 from studio.ui.centre.centre import Centre
 from studio.ui.commands import Commands
 from studio.ui.drops import DropZones
-from studio.ui.gallery.view import GalleryView
+from studio.ui.gallery.wishes import LAYOUT_VERSION, HistoryWishes
 from studio.ui.icons import app_icon
 from studio.ui.model_wishes import ModelWishes
 from studio.ui.panels.control import ControlPanel
@@ -32,7 +32,6 @@ from studio.ui.widgets.dock import Dock
 from studio.ui.widgets.text import plain_tooltip
 from studio.ui.wishes import Wishes
 
-LAYOUT_VERSION = 2  # 2 added the plugins panel
 SIZE = QSize(1280, 800)
 LEFT_PX, RIGHT_PX = 324, 316
 
@@ -76,9 +75,10 @@ class MainWindow(QMainWindow):
         self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins)
         self.plugin_panel = PluginPanel(state.draft, state.plugins, state.read_input)
         self.jobs = JobsView(state.queue, state.jobs_model)
-        self.gallery = GalleryView(state.gallery, int(state.settings.get("thumbnail_px")))
         self.centre = Centre(state)
-        self.setCentralWidget(self.centre)
+        self.history = HistoryWishes(self, self.centre)
+        self.gallery = self.history.panel.grid
+        self.setCentralWidget(self.history.stack)
         self.setStatusBar(StatusLine(state.queue))
 
     def _make_docks(self) -> None:
@@ -106,7 +106,7 @@ class MainWindow(QMainWindow):
             ),
             "historyDock": (
                 right,
-                Dock("historyDock", self.tr("History"), self.gallery, self._tools("use_settings", "delete"), self),
+                Dock("historyDock", self.tr("History"), self.history.panel, self._tools("library", "use_settings", "delete"), self),
             ),
         }
         self.docks = {name: dock for name, (_area, dock) in docks.items()}
@@ -167,9 +167,6 @@ class MainWindow(QMainWindow):
         self.jobs.recipe_wished.connect(wishes.use_settings)
         self.gallery.picture_chosen.connect(self.centre.show_picture)
         self.gallery.choice.selectionChanged.connect(lambda *_: refresh())
-        self.gallery.menu_wished.connect(self._show_picture_menu)
-        self.gallery.delete_wished.connect(self.do.delete_pictures)
-        self.gallery.open_wished.connect(self.centre.view.setFocus)
         state.gallery.gone.connect(self._on_gone)
         self.centre.picture_shown.connect(self._on_picture_shown)
         self.centre.view.leafed.connect(self.gallery.leaf)
@@ -200,7 +197,7 @@ class MainWindow(QMainWindow):
             s.model, s.size_row.width_spin,
             s.size_row.swap, s.size_row.height_spin, s.size_row.presets, s.steps.slider, s.steps.spin, s.guidance.slider,
             s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock, s.count, s.exact,
-            self.jobs, self.centre.view, self.gallery,
+            self.jobs, self.centre.view, self.history.panel.search, self.history.panel.filter, self.history.panel.sort, self.gallery,
         )  # fmt: skip
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
@@ -231,19 +228,6 @@ class MainWindow(QMainWindow):
         """As closing the window by its frame."""
         if self.may_close():
             self.close()
-
-    def _show_picture_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for ids in (
-            ("use_settings", "use_seed", "use_control"),
-            ("copy", "copy_prompt", "reveal"),
-            ("compare", "compare_previous", "export"),
-            ("delete",),
-        ):
-            menu.addActions(self.commands.some(*ids))
-            menu.addSeparator()
-        menu.popup(at)
 
     def _on_picture_shown(self, picture: Picture | None) -> None:
         if picture is not None:
@@ -283,7 +267,7 @@ class MainWindow(QMainWindow):
     def _save_layout(self) -> None:
         for name, value in (
             ("window_geometry", self.saveGeometry()),
-            ("window_layout", self.saveState(LAYOUT_VERSION)),
+            ("window_layout", self.history.layout or self.saveState(LAYOUT_VERSION)),
         ):
             self.state.settings.set(name, bytes(value.toBase64().data()).decode("ascii"))
         self.state.settings.set("welcomed", True)

@@ -6,18 +6,26 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
+from studio.core.differences import differences
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
+from studio.state.gallery_model import GalleryModel
+from studio.ui.gallery.captions import picture_facts, picture_title
+from studio.ui.gallery.changes import changes_in_words
+from studio.ui.gallery.marks import MarksEditor
 from studio.ui.plugin_words import PartOf
 from studio.ui.widgets.text import ElidedLabel
 from studio.ui.words import duration, facts_line, picture_details
+
+DETAILS_PX, MARKS_PX = 172, 272
 
 
 class DetailsBar(QWidget):
     """Two lines about the shown picture, buttons for `actions`, and all details when wished."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, model: GalleryModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._model = model
         self.setObjectName("detailsBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.part_of: PartOf = lambda _use: None  # set to what names a plugin's kinds and parameters by their titles
@@ -30,8 +38,16 @@ class DetailsBar(QWidget):
         self.text.setAccessibleName(self.tr("Details of the picture"))
         self.text.setReadOnly(True)
         self.text.document().setDocumentMargin(0)
-        self.text.setFixedHeight(148)
-        self.text.hide()
+        self.text.setFixedHeight(DETAILS_PX)
+        self.marks = MarksEditor(model)
+        self.marks.setFixedWidth(MARKS_PX)
+        self.more = QWidget()
+        more = QHBoxLayout(self.more)
+        more.setContentsMargins(0, 0, 4, 0)
+        more.setSpacing(24)
+        more.addWidget(self.text, 1)
+        more.addWidget(self.marks, 0, Qt.AlignmentFlag.AlignTop)
+        self.show_all(False)
         words = QVBoxLayout()
         words.setSpacing(1)
         words.addWidget(self.title)
@@ -44,7 +60,7 @@ class DetailsBar(QWidget):
         column.setContentsMargins(16, 8, 12, 8)
         column.setSpacing(6)
         column.addLayout(self._row)
-        column.addWidget(self.text)
+        column.addWidget(self.more)
         self.show_picture(None)
 
     def add_actions(self, actions: tuple[QAction, ...]) -> None:
@@ -59,14 +75,23 @@ class DetailsBar(QWidget):
 
     def show_picture(self, picture: Picture | None) -> None:
         """Say what is known about a picture."""
+        self.marks.show_pictures((picture,) if picture is not None else ())
         if picture is None:
             self.title.setText(self.tr("No picture yet"))
             self.facts.setText(self.tr("Drop one of your pictures here to have its settings back."))
             self.text.setPlainText("")
             return
-        self.title.setText(picture.recipe.prompt or self.tr("(no prompt)"))
-        self.facts.setText(f"{facts_line(picture.recipe)}  ·  {duration(picture.made_with.seconds)}")
-        self.text.setPlainText(picture_details(picture, self.part_of))
+        self.title.setText(picture_title(picture))
+        self.facts.setText(f"{picture_facts(picture)}  ·  {duration(picture.made_with.seconds)}")
+        self.text.setPlainText(f"{picture_details(picture, self.part_of)}{self._changes(picture)}")
+
+    def _changes(self, picture: Picture) -> str:
+        before = self._model.before(picture)
+        changes = differences(before.recipe, picture.recipe) if before is not None else ()
+        if not changes:
+            return ""
+        words = self.tr("Changed since the picture before: {changes}")
+        return "\n" + words.replace("{changes}", changes_in_words(changes))
 
     def show_forming(self, recipe: Recipe) -> None:
         """Say what is being made."""
@@ -77,3 +102,4 @@ class DetailsBar(QWidget):
     def show_all(self, shown: bool) -> None:
         """Show or hide the details."""
         self.text.setVisible(shown)
+        self.more.setVisible(shown)

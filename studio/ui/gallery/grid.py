@@ -23,13 +23,12 @@ from PySide6.QtWidgets import QAbstractItemView, QWidget
 from studio.core.library import Query
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
+from studio.ui.gallery.choice import Choice
 from studio.ui.gallery.layout import Box, GridLayout
 from studio.ui.gallery.tiles import GAP, Tile, paint_heading, paint_tile
 from studio.ui.theme import colors
 
-TILE_PX_MIN, TILE_PX_MAX = 64, 320
-SELECTED_KEPT = 500  # selected pictures that are found again after all rows came anew
-_Select = QItemSelectionModel.SelectionFlag
+TILE_PX_MIN, TILE_PX_MAX = 64, 256  # as the setting "thumbnail_px"
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -37,16 +36,17 @@ class TileGrid(QAbstractItemView):
     """Shows a `GalleryModel`; what is in sight is read and its tiles are made, nothing else.
 
     Mutable state: `_grid` (the layout, None when it has to be made again), `_anchor` (the first key in sight and how
-    far above the edge it begins), `_hovered` (a row, -1 for none), `_band` (the rubber band, in the grid's pixels),
-    `_quiet` (the current picture changes without the artist's doing), `_awaited` (a key chosen before it was read).
+    far above the edge it begins), `_hovered` (a row, -1 for none), `_band` (the rubber band, in the grid's pixels).
 
-    Signals: `picture_chosen(Picture)` - the artist made a picture the current one; `selection_changed()`.
+    Signals: `picture_chosen(Picture)` - as the choice's; `selection_changed()`.
     """
 
     picture_chosen = Signal(object)
     selection_changed = Signal()
 
-    def __init__(self, model: GalleryModel, tile_px: int, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, model: GalleryModel, tile_px: int, choice: Choice | None = None, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("galleryView")
         self.setAccessibleName(self.tr("History"))
@@ -54,17 +54,17 @@ class TileGrid(QAbstractItemView):
         self._grid: GridLayout | None = None
         self._anchor: tuple[int, int] | None = None
         self._query = Query()
-        self._kept: tuple[str, tuple[str, ...], int | None] = ("", (), None)
-        self._hovered, self._awaited = -1, 0
+        self._hovered = -1
         self._band: QRect | None = None
-        self._quiet = False
         self._empty_words: Callable[[], str] = str
         self._looking = QTimer(self, singleShot=True, interval=0)
         self._looking.timeout.connect(self._look)
-        model.modelAboutToBeReset.connect(self._keep_selection)
         for changed in (model.listed, model.rowsRemoved):
             changed.connect(self._on_rows_changed)
         self.setModel(model)
+        self.choice = choice or Choice(model, self)
+        self.setSelectionModel(self.choice)
+        self.choice.picture_chosen.connect(self.picture_chosen)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # else the tiles would jump
@@ -85,36 +85,20 @@ class TileGrid(QAbstractItemView):
         """What is said where no picture is."""
         self._empty_words = words
 
-    def selected_rows(self) -> list[int]:
-        """The selected rows in order."""
-        ranges = sorted((part.top(), part.bottom() + 1) for part in self.selectionModel().selection())
-        return [row for top, stop in ranges for row in range(top, stop)]
-
-    def selected_count(self) -> int:
-        """How many pictures are selected."""
-        return sum(part.height() for part in self.selectionModel().selection())
-
     def selected_pictures(self) -> tuple[Picture, ...]:
-        """The selected pictures in their order, as far as they are read: see `with_selected` for all."""
-        found = (self._pictures.picture(self._pictures.index(row)) for row in self.selected_rows()[:SELECTED_KEPT])
-        return tuple(picture for picture in found if picture is not None)
-
-    def with_selected(self, use: Callable[[tuple[Picture, ...]], None]) -> None:
-        """Call `use` with all selected pictures, when they are read."""
-        self._pictures.gather(self.selected_rows(), use)
+        """The selected pictures in their order, as far as they are read: see `Choice.gather` for all."""
+        return self.choice.pictures()
 
     def select_picture(self, picture_id: str) -> None:
         """Make a picture the selected one without telling anybody."""
         index = self._pictures.find(picture_id)
         if index.isValid() and index != self.currentIndex():
-            self._choose_quietly(index)
+            self.choice.choose_quietly(index)
             QTimer.singleShot(0, self, lambda: self.scrollTo(self.currentIndex()))
 
     def leaf(self, by: int) -> None:
         """Go to the next (1) or previous (-1) picture."""
-        row = self.currentIndex().row() + by
-        if 0 <= row < self._pictures.rowCount():
-            self.setCurrentIndex(self._pictures.index(row))
+        self.choice.choose(self.currentIndex().row() + by)
 
     # Layout
     def grid(self) -> GridLayout:
@@ -161,31 +145,6 @@ class TileGrid(QAbstractItemView):
         wanted = [p for row in rows if (p := self._pictures.picture(self._pictures.index(row))) is not None]
         ratio = self.devicePixelRatioF()
         self._pictures.thumbnails.wish_tiles(wanted, round((grid.cell - 2 * GAP) * ratio), ratio)
-
-    # Selection over a reset of the rows
-    def _keep_selection(self) -> None:
-        current = self._pictures.picture(self.currentIndex())
-        ids = tuple(picture.id for picture in self.selected_pictures())
-        self._kept = (current.id if current is not None else "", ids, self._anchor[0] if self._anchor else None)
-
-    def _find_selection(self) -> None:
-        current, ids, _ = self._kept
-        selection = QItemSelection()
-        for picture_id in ids:
-            index = self._pictures.find(picture_id)
-            if index.isValid():
-                selection.select(index, index)
-        index = self._pictures.find(current) if current else QModelIndex()
-        self._quiet = True
-        self.selectionModel().select(selection, _Select.ClearAndSelect)
-        if index.isValid():
-            self.selectionModel().setCurrentIndex(index, _Select.NoUpdate)
-        self._quiet = False
-
-    def _choose_quietly(self, index: QModelIndex) -> None:
-        self._quiet = True
-        self.selectionModel().setCurrentIndex(index, _Select.ClearAndSelect)
-        self._quiet = False
 
     def _on_rows_changed(self) -> None:
         self._lay_out_later()
@@ -269,7 +228,6 @@ class TileGrid(QAbstractItemView):
             self._query, self._anchor = self._pictures.query, None
         super().reset()
         self._hovered = -1
-        self._find_selection()
         if self._anchor is None:
             self.verticalScrollBar().setValue(0)
         self._lay_out_later()
@@ -290,26 +248,12 @@ class TileGrid(QAbstractItemView):
             self.viewport().update()
         if not roles or GalleryModel.ThumbnailRole not in roles:
             self._looking.start()
-            self._tell_awaited()
-
-    def _tell_awaited(self) -> None:
-        current = self.currentIndex()
-        if self._awaited and current.isValid() and self._pictures.key(current.row()) == self._awaited:
-            picture = self._pictures.picture(current)
-            if picture is not None:
-                self._awaited = 0
-                self.picture_chosen.emit(picture)
 
     def currentChanged(self, current: Index, previous: Index) -> None:
         super().currentChanged(current, previous)
         self.viewport().update()
-        if not current.isValid() or self._quiet:
-            return
-        self.scrollTo(current)
-        picture = self._pictures.picture(current)
-        self._awaited = 0 if picture is not None else self._pictures.key(current.row())
-        if picture is not None:
-            self.picture_chosen.emit(picture)
+        if current.isValid() and self.isVisible():
+            self.scrollTo(current)
 
     def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:
         super().selectionChanged(selected, deselected)

@@ -21,6 +21,7 @@ from studio.core.library import RATING_MAX
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel, mime_of
 from studio.ui.gallery.captions import picture_tip
+from studio.ui.gallery.choice import Choice
 from studio.ui.gallery.grid import TileGrid
 from studio.ui.gallery.tiles import star_at
 from studio.ui.theme import colors, ui_font
@@ -55,8 +56,10 @@ class GalleryView(TileGrid):
     stars_wished = Signal(object, int)
     tile_px_wished = Signal(int)
 
-    def __init__(self, model: GalleryModel, tile_px: int, parent: QWidget | None = None) -> None:
-        super().__init__(model, tile_px, parent)
+    def __init__(
+        self, model: GalleryModel, tile_px: int, choice: Choice | None = None, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(model, tile_px, choice, parent)
         self._base = 0
         self._pressed: tuple[QPoint, int] | None = None
         self._band_from: QPoint | None = None
@@ -113,7 +116,7 @@ class GalleryView(TileGrid):
         self.viewport().update()
 
     def _end_band(self) -> None:
-        rows = self.selected_rows()
+        rows = self.choice.rows()
         self._band_from = self._band = None
         self.viewport().update()
         if rows and self.currentIndex().row() not in rows:
@@ -213,7 +216,7 @@ class GalleryView(TileGrid):
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if event.reason() == QContextMenuEvent.Reason.Keyboard and self.currentIndex().isValid():
             self.menu_wished.emit(self.viewport().mapToGlobal(self._cell(self.currentIndex().row()).center()))
-        elif self.selected_count():
+        elif self.choice.count():
             self.menu_wished.emit(event.globalPos())
 
     def viewportEvent(self, event: QEvent) -> bool:
