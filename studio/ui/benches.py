@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject, QStandardPaths
+from PySide6.QtCore import QMimeData, QObject, QStandardPaths, Qt
 from PySide6.QtWidgets import QDialog
 
 from studio.core.errors import BadInputImage, StudioError
@@ -111,8 +111,8 @@ class Benches(QObject):
 
 
 def _bring_forward(dialog: QDialog) -> None:
+    dialog.setWindowState(dialog.windowState() & ~Qt.WindowState.WindowMinimized)
     dialog.show()
-    dialog.raise_()
     dialog.activateWindow()
 
 
