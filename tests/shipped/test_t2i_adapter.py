@@ -207,6 +207,36 @@ def test_the_authors_files_give_what_the_authors_networks_give(
     assert [channels for channels, _ in cells] == [channels for channels, _ in found.design.features()]
 
 
+@pytest.mark.parametrize(
+    ("original", "made_for", "tensors"),
+    [
+        (lambda: Original(64, (320, 640, 1280, 1280), 2, 8, (1, 2, 3)), "SD 1.x", 38),  # sketch, canny: one channel
+        (lambda: Original(192, (320, 640, 1280, 1280), 2, 8, (1, 2, 3)), "SD 1.x", 38),  # depth, pose, segments
+        (lambda: Original(256, (320, 640, 1280, 1280), 2, 16, (2,)), "SDXL", 38),
+        (lambda: Original(768, (320, 640, 1280, 1280), 2, 16, (2,)), "SDXL", 38),
+        (lambda: OriginalLight(192, (320, 640, 1280, 1280), 4), "SD 1.x", 80),  # colour
+    ],
+)
+def test_every_tensor_of_the_published_files_has_its_place(original: Any, made_for: str, tensors: int) -> None:
+    """Names and shapes at full size; nothing is allocated."""
+    with torch.device("meta"):
+        theirs = {name: tuple(value.shape) for name, value in original().state_dict().items()}
+    design, names = read_layout(theirs)
+    with torch.device("meta"):
+        ours = {name: tuple(value.shape) for name, value in weights._empty(design).state_dict().items()}
+    assert {names[name]: shape for name, shape in theirs.items()} == ours
+    assert len(theirs) == len(ours) == tensors and design.made_for() == made_for
+
+
+def test_the_authors_style_adapter_is_refused_in_words(denoiser: Denoiser, tmp_path: Path) -> None:
+    """It reads CLIP's tokens, not a map: another thing under the same name."""
+    save_file(
+        {"style_embedding": torch.zeros(1, 8, 1024), "proj": torch.zeros(1024, 768)}, tmp_path / "style.safetensors"
+    )
+    with pytest.raises(ModelMissing, match="no T2I-Adapter in a layout that is known"):
+        inspect(tmp_path / "style.safetensors")
+
+
 @pytest.mark.parametrize("kind", [FULL, XL, LIGHT])
 def test_diffusers_files_need_no_config(kind: str, tmp_path: Path) -> None:
     factor = 16 if kind == XL else 8
