@@ -158,14 +158,14 @@ class PluginRoom:
 
     def _file_ref(self, info: PluginInfo, parameter: Parameter, name: str) -> FileRef:
         """A file by path, or by name (its suffix may be missing) in the loras folder and the plugin's own."""
+        from studio.plugins.uses import wanted_words
+
         path = Path(name).expanduser()
         if not path.is_file():
             below = (self._folders.loras, Path(info.folder) / "mini")
             path = _by_name(path, parameter.suffixes, below)
         if parameter.suffixes and path.suffix.lower() not in parameter.suffixes:
-            raise BadRecipe(
-                f"“{path.name}” is not a file of the kind wanted.", f"Give {', '.join(parameter.suffixes)}."
-            )
+            raise BadRecipe(f"“{path.name}” is not a file of the kind wanted.", wanted_words(parameter, path.name))
         self._link(path.resolve())
         with path.open("rb") as stream:
             return FileRef(name=path.name, sha256=hashlib.file_digest(stream, "sha256").hexdigest())

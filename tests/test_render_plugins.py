@@ -215,6 +215,14 @@ def test_loras_by_file_and_by_name(studio: Any, capsys: Any, argument: str, name
     assert between.part == "classifier"
 
 
+@pytest.mark.parametrize("name", ["word.pt", "style.CKPT", "old.bin"])
+def test_pickled_files_are_refused_with_the_reason(studio: Any, capsys: Any, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"\x80\x04.")
+    assert studio("--lora", name) == 2
+    said = capsys.readouterr().err
+    assert name in said and ".safetensors" in said and "can run code" in said
+
+
 def test_kinds_of_control_layers_that_plugins_add(studio: Any, capsys: Any) -> None:
     assert studio("--control", "t2i-sketch=a, b.png,weight=0.5,end=0.7", "--control", "canny=a, b.png", "--json") == 0
     _, recipe = made(capsys)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from studio.core.errors import PluginProblem
-from studio.core.plugins import Manifest, ParameterType, Part, PartType, PluginInfo, PluginState, Value
+from studio.core.plugins import Manifest, Parameter, ParameterType, Part, PartType, PluginInfo, PluginState, Value
 from studio.core.recipe import FileRef, ImageRef, PluginRef, PluginUse
 from studio.plugins.parameters import filled
+
+PICKLED = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle")
 
 
 def make_use(
@@ -29,8 +32,10 @@ def make_use(
     for parameter in part.parameters:
         file = files.get(parameter.name)
         if file is not None and parameter.suffixes and not file.name.lower().endswith(parameter.suffixes):
-            wanted = ", ".join(parameter.suffixes)
-            raise PluginProblem(f"“{parameter.title}” of {manifest.id} takes {wanted}, not “{file.name}”.")
+            raise PluginProblem(
+                f"“{file.name}” is no file for “{parameter.title}” of {manifest.id}.",
+                wanted_words(parameter, file.name),
+            )
     return PluginUse(
         plugin=PluginRef(id=manifest.id, version=manifest.version, digest=digest),
         type=part.type.value,
@@ -39,6 +44,14 @@ def make_use(
         images=tuple(sorted(images.items())),
         files=tuple(sorted(files.items())),
     )
+
+
+def wanted_words(parameter: Parameter, name: str) -> str:
+    """Which files a parameter takes, and why a pickled one is not among them."""
+    takes = f"It takes {', '.join(parameter.suffixes)}."
+    if not name.lower().endswith(PICKLED):
+        return takes
+    return f"{takes} A {Path(name).suffix.lower()} file can run code when it is opened, so the studio never opens one."
 
 
 def control_kinds(infos: Iterable[PluginInfo]) -> tuple[tuple[str, Part, PluginInfo], ...]:

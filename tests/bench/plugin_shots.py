@@ -169,6 +169,7 @@ def crowded(theme: str) -> None:
             for part in parts:
                 window.plugin_panel.add_part(info, part)
     window.centre.messages.clear()
+    made.wait(seconds=0.6)  # the layout of many new cards takes its turn
     made.take(f"plugin_panels_crowded_{theme}")
     window.plugin_panel._scroll.verticalScrollBar().setValue(820)
     grab(made, window.plugin_panel, f"plugin_panels_scrolled_{theme}")
