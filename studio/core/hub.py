@@ -1,0 +1,138 @@
+"""What can be fetched: starters, what a repository holds, and how far a download is. Plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+
+from studio.core.errors import StudioError
+from studio.core.model_files import Family, Kind
+
+SAFE = (".safetensors", ".json", ".txt", ".model", ".md")  # nothing else is fetched: other formats can run code
+PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
+
+
+class NetworkProblem(StudioError):
+    """The hub cannot be reached, says no, or the line broke; nothing that was here before is changed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Starter:
+    """One well-known thing to get. `size` in bytes is as last known; `into` is the sub-folder of the models folder."""
+
+    id: str
+    title: str
+    about: str
+    kind: Kind
+    family: Family
+    repository: str
+    files: tuple[str, ...]
+    into: str
+    size: int
+    licence: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """One file of a repository: path inside it, bytes, and SHA-256 where the hub knows it (large files)."""
+
+    path: str
+    size: int
+    sha256: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """What the hub says of a repository. `gate`: "" open, else whom it asks ("auto", "manual")."""
+
+    id: str
+    revision: str  # the commit
+    files: tuple[RemoteFile, ...]
+    licence: str = ""
+    gate: str = ""
+    endpoint: str = ""  # the address that answered
+
+    def choice(self, patterns: tuple[str, ...]) -> tuple[RemoteFile, ...]:
+        """The files that the patterns name, in their order. Raises `NetworkProblem` if one names nothing."""
+        found: dict[str, RemoteFile] = {}
+        for pattern in patterns:
+            fit = [file for file in self.files if fnmatchcase(file.path, pattern)]
+            if not fit:
+                raise NetworkProblem(f"“{self.id}” has no file named {pattern}.", "It may have been renamed since.")
+            found.update({file.path: file for file in fit})
+        return tuple(found.values())
+
+    def whole_model(self) -> tuple[RemoteFile, ...]:
+        """What it takes to use this repository, at half precision where it is offered. Empty: nothing that is safe.
+
+        A folder in diffusers' layout if it has a model_index.json or one component; else its single files.
+        """
+        names = {file.path for file in self.files}
+        inside = [file for file in self.files if is_safe_path(file.path)]
+        if "model_index.json" in names:
+            inside = [file for file in inside if "/" not in file.path or file.path.split("/")[0] in PARTS]
+            inside = [file for file in inside if "/" in file.path or file.path == "model_index.json"]
+        elif "config.json" in names:
+            inside = [file for file in inside if "/" not in file.path]
+        inside = [file for file in inside if not file.path.endswith(".md")]
+        picked = [file for file in inside if not _has_half(file.path, names)]
+        return tuple(picked) if any(file.path.endswith(".safetensors") for file in picked) else ()
+
+
+def _has_half(path: str, names: set[str]) -> bool:
+    """Whether a weight file need not be fetched: the same weights are there at half precision, or it is another variant."""
+    if not path.endswith(".safetensors"):
+        return False
+    stem = path.removesuffix(".safetensors")
+    if ".non_ema" in stem or "ema_only" in stem:
+        return True
+    return not stem.endswith(".fp16") and f"{stem}.fp16.safetensors" in names
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a file may be fetched: a plain relative path below the repository, of a format that runs no code."""
+    pure = PurePosixPath(path)
+    plain = not pure.is_absolute() and ".." not in pure.parts and not set(path) & set('\\:\0<>"|?*')
+    return plain and bool(path) and pure.suffix.lower() in SAFE and not any(part.startswith(".") for part in pure.parts)
+
+
+class TransferState(StrEnum):
+    """Where a download stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CHECKING = "checking"  # its bytes are all there and are being compared
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One download: which files of which commit go where, and how far it is.
+
+    `folder` is a path below the models folder, in "/" form. `done` and `total` in bytes; `file` is the one at work.
+    """
+
+    id: str
+    title: str
+    repository: str
+    revision: str
+    files: tuple[RemoteFile, ...]
+    folder: str
+    endpoint: str
+    flat: bool = False  # files go into the folder by their last name
+    state: TransferState = TransferState.WAITING
+    file: str = ""
+    file_done: int = 0
+    done: int = 0
+    bytes_per_second: float = 0.0
+    headline: str = ""  # of the error
+    hint: str = ""
+
+    @property
+    def total(self) -> int:
+        return sum(file.size for file in self.files)
