@@ -87,6 +87,11 @@ def control_line(use: ControlUse, part: Part | None = None) -> str:
 
 def picture_details(picture: Picture, part_of: PartOf = lambda _use: None) -> str:
     """Everything known about a picture, as lines of plain text. `part_of` tells what a plugin declared for a layer."""
+    return "\n".join(f"{name}: {text}" for name, text in picture_rows(picture, part_of))
+
+
+def picture_rows(picture: Picture, part_of: PartOf = lambda _use: None) -> list[tuple[str, str]]:
+    """As `picture_details`, in rows of a name and a text."""
     recipe, made = picture.recipe, picture.made_with
     rows = [(tr("Prompt"), recipe.prompt or "–")]
     if recipe.raw_prompt:
@@ -103,7 +108,7 @@ def picture_details(picture: Picture, part_of: PartOf = lambda _use: None) -> st
     if made.versions:
         rows.append((tr("With"), "  ·  ".join(f"{name} {version}" for name, version in made.versions)))
     rows.append((tr("File"), str(picture.file)))
-    return "\n".join(f"{name}: {text}" for name, text in rows)
+    return rows
 
 
 def duration(seconds: float) -> str:

@@ -86,11 +86,11 @@ class DemoEngine:
 class Shot:
     """One studio in a folder of its own, with the settings that a shot needs."""
 
-    def __init__(self, size=(1280, 800), theme="dark", hold_at=0) -> None:
+    def __init__(self, size=(1280, 800), theme="dark", hold_at=0, folder: Path | None = None) -> None:
         from studio.app import build
         from studio.core.settings import Settings
 
-        self.folder = Path(tempfile.mkdtemp(prefix="studio-shot-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="studio-shot-"))
         settings = Settings()
         settings.set("theme", theme)
         (self.folder / "settings.json").write_text(settings.text(), "utf-8")
@@ -306,6 +306,7 @@ def main() -> None:
     Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
     sys.path.insert(0, str(Path(__file__).parent))
     sys.modules["screenshots"] = sys.modules["__main__"]
+    import gallery_shots
     import model_shots
     import plugin_shots
 
@@ -314,6 +315,8 @@ def main() -> None:
             SHOTS[f"plugins_{take.__name__}_{theme}"] = partial(take, theme)
         for take in model_shots.ALL:
             SHOTS[f"models_{take.__name__}_{theme}"] = partial(take, theme)
+        for take in gallery_shots.ALL:
+            SHOTS[f"gallery_{take.__name__}_{theme}"] = partial(take, theme)
     for name in sys.argv[2:] or list(SHOTS):
         SHOTS[name]()
         print("took", name)

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from studio.ui.gallery.layout import HEADING_PX, GridLayout
+from studio.ui.gallery.layout import BOTTOM_PX, HEADING_PX, TOP_PX, GridLayout
 
 DAYS = (("2026-11-25", 5), ("2026-11-24", 1), ("2026-11-20", 8))
 GRID = GridLayout(14, DAYS, 330, 100)  # three columns of 110: two lines, one line, three lines
@@ -15,11 +15,15 @@ GRID = GridLayout(14, DAYS, 330, 100)  # three columns of 110: two lines, one li
 
 def test_the_places() -> None:
     assert (GRID.columns, GRID.cell, GRID.left) == (3, 110, 0)
-    assert [section.top for section in GRID.sections] == [4, 4 + HEADING_PX + 220, 4 + 2 * HEADING_PX + 330]
+    assert [section.top for section in GRID.sections] == [
+        TOP_PX,
+        TOP_PX + HEADING_PX + 220,
+        TOP_PX + 2 * HEADING_PX + 330,
+    ]
     first, last = GRID.box(0), GRID.box(13)
-    assert (first.x, first.y) == (0, 4 + HEADING_PX)
-    assert (last.x, last.y) == (110, 4 + 3 * HEADING_PX + 3 * 110 + 2 * 110)
-    assert GRID.height == last.y + 110 + 12
+    assert (first.x, first.y) == (0, TOP_PX + HEADING_PX)
+    assert (last.x, last.y) == (110, TOP_PX + 3 * HEADING_PX + 3 * 110 + 2 * 110)
+    assert GRID.height == last.y + 110 + BOTTOM_PX
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,7 @@ def test_each_row_is_found_in_its_cell(count: int, days: tuple[tuple[str, int], 
 
 
 def test_no_row_beside_the_tiles() -> None:
-    assert GRID.row_at(50, 4 + HEADING_PX // 2) == -1  # a heading
+    assert GRID.row_at(50, TOP_PX + HEADING_PX // 2) == -1  # a heading
     assert GRID.row_at(250, GRID.box(4).y + 5) == -1  # behind the last of a day
     assert GRID.row_at(5000, 100) == -1
     assert GRID.row_at(50, GRID.height + 100) == -1

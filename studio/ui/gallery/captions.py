@@ -33,8 +33,8 @@ def day_words(day: str, today: date) -> str:
 
 def count_words(count: int) -> str:
     """How many pictures."""
-    if count == 1:
-        return tr("1 picture")
+    if count <= 1:
+        return tr("1 picture") if count else tr("No pictures")
     return tr("{n} pictures").replace("{n}", f"{count:,}")
 
 

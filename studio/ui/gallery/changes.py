@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
@@ -9,11 +11,12 @@ from studio.core.differences import Difference
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
 SHOWN_MAX = 12
+NAME_PX = 76
 VALUE_MAX = 90  # characters of a value; the tooltip has all
 
 
-class ChangesBox(QWidget):
-    """Rows of a title and a change, as many as fit a glance."""
+class RowsBox(QWidget):
+    """Rows of a name and a text that can be selected."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -23,25 +26,43 @@ class ChangesBox(QWidget):
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(1, 1)
 
-    def show_changes(self, changes: tuple[Difference, ...]) -> None:
-        """Show these, or that there are none."""
+    def show_rows(self, rows: Sequence[tuple[str, str]]) -> None:
+        """Show these."""
+        self._empty()
+        for row, (name, text) in enumerate(rows):
+            self._row(row, name, text, "")
+
+    def _empty(self) -> None:
         while self._grid.count():
             item = self._grid.takeAt(0)
             widget = item.widget() if item is not None else None
             if widget is not None:
                 widget.hide()
                 widget.deleteLater()
+
+    def _row(self, row: int, name: str, text: str, tip: str) -> None:
+        title = PlainLabel(name, look="faint", wrap=True)
+        title.setFixedWidth(NAME_PX)
+        value = PlainLabel(text, wrap=True)
+        value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        if tip:
+            plain_tooltip(value, tip)
+        self._grid.addWidget(title, row, 0, Qt.AlignmentFlag.AlignTop)
+        self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignTop)
+
+
+class ChangesBox(RowsBox):
+    """Rows of a title and a change, as many as fit a glance."""
+
+    def show_changes(self, changes: tuple[Difference, ...]) -> None:
+        """Show these, or that there are none."""
+        self._empty()
         if not changes:
             self._grid.addWidget(PlainLabel(self.tr("Nothing: the same settings."), look="muted"), 0, 0, 1, 2)
         for row, change in enumerate(changes[:SHOWN_MAX]):
-            title = PlainLabel(change.title, look="faint", wrap=True)
-            title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
-            value = PlainLabel(f"{_short(change.before)}  →  {_short(change.after)}", wrap=True)
-            value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            plain_tooltip(value, f"{change.before}\n→\n{change.after}")
-            self._grid.addWidget(title, row, 0, Qt.AlignmentFlag.AlignTop)
-            self._grid.addWidget(value, row, 1, Qt.AlignmentFlag.AlignTop)
+            words = f"{_short(change.before)}  →  {_short(change.after)}"
+            self._row(row, change.title, words, f"{change.before}\n→\n{change.after}")
         more = len(changes) - SHOWN_MAX
         if more > 0:
             words = self.tr("and {n} more").replace("{n}", str(more))

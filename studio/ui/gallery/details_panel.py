@@ -12,12 +12,13 @@ from studio.core.differences import differences
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
 from studio.ui.gallery.captions import count_words, picture_facts, picture_title
-from studio.ui.gallery.changes import ChangesBox
+from studio.ui.gallery.changes import ChangesBox, RowsBox
 from studio.ui.gallery.marks import MarksEditor
 from studio.ui.images import fit_into
+from studio.ui.plugin_words import PartOf
 from studio.ui.theme import colors
 from studio.ui.widgets.text import PlainLabel
-from studio.ui.words import picture_details
+from studio.ui.words import picture_rows
 
 PREVIEW_PX = 220
 TITLE_MAX = 220  # characters of a prompt; the details have all
@@ -31,6 +32,7 @@ class DetailsPanel(QScrollArea):
         self.setObjectName("detailsPanel")
         self._model = model
         self._picture: Picture | None = None
+        self.part_of: PartOf = lambda _use: None  # set to what names a plugin's kinds and parameters by their titles
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setMinimumWidth(240)
@@ -42,8 +44,7 @@ class DetailsPanel(QScrollArea):
         self.since = PlainLabel(look="title")
         self.changes = ChangesBox()
         self.recipe_title = PlainLabel(self.tr("Recipe"), look="title")
-        self.recipe = PlainLabel(look="muted", wrap=True)
-        self.recipe.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.recipe = RowsBox()
         self._buttons = QHBoxLayout()
         self._buttons.setSpacing(2)
         body = QWidget()
@@ -96,7 +97,7 @@ class DetailsPanel(QScrollArea):
             title = picture_title(current)
             self.title.setText(title if len(title) <= TITLE_MAX else f"{title[:TITLE_MAX]}…")
             self.facts.setText(picture_facts(current))
-            self.recipe.setText(picture_details(current).replace("\n", "\n\n"))
+            self.recipe.show_rows(picture_rows(current, self.part_of))
             self._show_changes()
 
     def _show_changes(self) -> None:

@@ -17,7 +17,7 @@ from PySide6.QtCore import (
     QTimer,
     Signal,
 )
-from PySide6.QtGui import QPainter, QPaintEvent, QPen, QRegion, QResizeEvent
+from PySide6.QtGui import QPainter, QPaintEvent, QPen, QRegion, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QAbstractItemView, QWidget
 
 from studio.core.library import Query
@@ -132,6 +132,8 @@ class TileGrid(QAbstractItemView):
 
     def _look(self) -> None:
         """Have what is in sight read, and tiles made: first those in sight, then a screenful below and above."""
+        if not self.isVisible():  # another view of the same rows is
+            return
         grid, top, room = self.grid(), self.verticalOffset(), self.viewport().height()
         seen = grid.rows_between(top, top + room)
         if not seen:
@@ -271,6 +273,10 @@ class TileGrid(QAbstractItemView):
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         self.viewport().scroll(dx, dy)
         self._looking.start()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._lay_out_later()
 
     def viewportSizeHint(self) -> QSize:
         return QSize(300, 300)

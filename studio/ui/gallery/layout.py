@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 
-HEADING_PX = 38
-TOP_PX, BOTTOM_PX = 4, 12
+HEADING_PX = 36
+TOP_PX, BOTTOM_PX = 0, 12
 
 
 @dataclass(frozen=True, slots=True)

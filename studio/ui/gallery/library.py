@@ -28,6 +28,7 @@ class LibraryPage(QWidget):
         self.grid = self.panel.grid
         self.grid.setObjectName("libraryGrid")
         self.details = DetailsPanel(model)
+        self.details.part_of = state.plugins.declared
         self.split = QSplitter(Qt.Orientation.Horizontal)
         for part in (self.side, self.panel, self.details):
             self.split.addWidget(part)

@@ -57,7 +57,7 @@ class HistoryPanel(QWidget):
         row.addWidget(self.filter)
         row.addWidget(self.sort)
         below = QVBoxLayout()
-        below.setContentsMargins(12, 4, 12, 0)
+        below.setContentsMargins(12, 0, 12, 0)
         below.addWidget(self.error)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -84,6 +84,8 @@ class HistoryPanel(QWidget):
 
     def _empty_words(self) -> str:
         query = self._model.query
+        if self.search.bad is not None:
+            return ""
         if query.text or query.board:
             return self.tr("No picture answers this search.")
         return self.tr("Your pictures will stand here,\nnewest first")
@@ -173,7 +175,7 @@ class FilterButton(QToolButton):
 
     def _open(self) -> None:
         self._show_lit()
-        self.popup.setFixedSize(260, 420)
+        self.popup.setFixedSize(264, 460)
         corner = self.mapToGlobal(QPoint(self.width() - self.popup.width(), self.height() + 4))
         screen = self.screen().availableGeometry()
         x = max(screen.left(), min(corner.x(), screen.right() - self.popup.width()))

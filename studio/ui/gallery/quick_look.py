@@ -105,7 +105,7 @@ class QuickLook(QWidget):
         self.end()
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        QPainter(self).fillRect(self.rect(), colors().color("canvas", 248))
+        QPainter(self).fillRect(self.rect(), colors().color("canvas"))
 
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
         if event.type() == QEvent.Type.Resize and not self.isHidden():

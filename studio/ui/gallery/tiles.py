@@ -60,7 +60,7 @@ def paint_tile(painter: QPainter, cell: QRect, tile: Tile) -> None:
             painter.drawImage(rect, tile.image)
     else:
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(colors().color("raised"))
+        painter.setBrush(colors().color("raised_press"))
         painter.drawRoundedRect(QRectF(rect), TILE_RADIUS, TILE_RADIUS)
         if tile.broken:
             _sign(painter, rect, "image-missing", colors().text_faint)

@@ -26,7 +26,8 @@ LAYOUT_VERSION = 2  # of the panels; 2 added the plugins panel
 # The menu of a picture: ids of the action table, a line between two groups. Add an id here to have an action in it.
 PICTURE_MENU: list[list[str]] = [
     ["open_picture", "quick_look"],
-    ["use_settings", "use_seed", "use_control"],
+    ["use_settings", "choose_settings", "use_seed", "use_control"],
+    ["tree", "verify"],
     ["similar", "compare", "compare_previous"],
     ["copy", "copy_prompt", "reveal", "export"],
     ["delete", "bring_back"],
