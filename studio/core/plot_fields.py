@@ -51,9 +51,14 @@ class Cost:
     MODEL, EXACT, ADAPTER, CONTROL, SIZE, TEXT, LOOP = 6, 5, 4, 3, 2, 1, 0
 
 
-def fields_of(recipe: Recipe, models: Iterable[str], parameter_of: ParameterOf) -> tuple[PlotField, ...]:
-    """All fields that an axis can vary in this recipe, the usual ones first."""
-    schedulers = tuple((info.id, info.title) for info in SCHEDULERS.values())
+def fields_of(
+    recipe: Recipe,
+    models: Iterable[str],
+    parameter_of: ParameterOf,
+    more_schedulers: Iterable[tuple[str, str]] = (),
+) -> tuple[PlotField, ...]:
+    """All fields that an axis can vary in this recipe, the usual ones first. `more_schedulers`: plugins' (id, title)."""
+    schedulers = (*((info.id, info.title) for info in SCHEDULERS.values()), *more_schedulers)
     spacings = tuple((spacing.value, spacing.value.capitalize()) for spacing in Spacing)
     named = dict.fromkeys((*models, recipe.model.name))
     usual = (

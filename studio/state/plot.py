@@ -117,7 +117,8 @@ class Plots(QObject):
 
     def fields(self, base: Recipe) -> tuple[PlotField, ...]:
         """What can stand on an axis."""
-        return fields_of(base, self._models, self._parameter)
+        guests = [(name, title) for name, title, _about in self._plugins.schedulers()]
+        return fields_of(base, self._models, self._parameter, guests)
 
     def problem(self, draft: Draft) -> PluginProblem | None:
         """What the panels' settings need and is not there."""

@@ -108,7 +108,7 @@ class PlotGrid(QWidget):
         painter.setPen(Qt.PenStyle.NoPen)
         state = cell.state if cell is not None else CellState.WAITING
         token = {CellState.RUNNING: "accent", CellState.FAILED: "danger_soft", CellState.CANCELLED: "panel"}
-        painter.setBrush(tokens.color(token.get(state, "raised_press")))
+        painter.setBrush(tokens.color(token.get(state, "raised")))
         round_ = min(3.0, box.width() / 6)
         image = QImage()
         if cell is not None and cell.picture is not None:
