@@ -81,12 +81,13 @@ def look_at_new(shelf: Shelf, thumbnails: Thumbnails, stopped: Stopped) -> int:
 
 
 def visit_folders(shelf: Shelf, on_change: OnChange, stopped: Stopped, everything: bool) -> None:
-    """Look into the watched folders, with `everything` also whether the others are still there."""
+    """Look into the watched folders, with `everything` also whether the others are there and have their rows."""
     index = shelf.opened()
     for folder in index.folders():
         if stopped() or not (everything or folder.watched):
             continue
-        if folder.watched or not Path(folder.folder).is_dir() or folder.gone:
+        is_here = Path(folder.folder).is_dir()
+        if folder.watched or is_here == bool(folder.gone) or not index.places(folder.seq):  # lost with the index
             found = visit(index, folder, on_change, stopped)
             if found.added:
                 shelf.absorb(index, anew=True)

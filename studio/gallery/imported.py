@@ -43,11 +43,12 @@ class Visit:
         name = f"“{Path(folder).name or folder}”"
         if self.gone:
             return f"The folder {name} cannot be reached; its pictures stay in the history and come back with it."
-        words = [f"{self.added:,} pictures of {name} are in the history now; the files stay where they are"]
+        pictures = "1 picture" if self.added == 1 else f"{self.added:,} pictures"
+        words = [f"From the folder {name} {pictures} came into the history; the files stay where they are"]
         if self.without:
-            words.append(f"{self.without:,} carry no settings that the studio can read")
+            words.append(f"{self.without:,} without settings that the studio can read")
         if self.missing:
-            words.append(f"{self.missing:,} are no longer there")
+            words.append(f"{self.missing:,} no longer there")
         return "; ".join(words) + "."
 
 

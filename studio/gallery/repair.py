@@ -91,8 +91,8 @@ def match(index: Index, folders: Folders, on_change: Callable[[], None] = lambda
     Pictures that are not known are added in portions, newest first, so that a long rebuild can be watched:
     `on_change` is called after each.
     """
-    here = set(_pngs(folders.pictures))
-    thrown = set(_pngs(folders.trash)) - here
+    here = set(files_below(folders.pictures))
+    thrown = set(files_below(folders.trash)) - here
     there = here | thrown
     places = index.places()
     known = {place.id: place for place in places if is_id(place.id)}
@@ -136,7 +136,7 @@ def _now(place: Place, here: set[str], thrown: set[str]) -> Place:
     return place._replace(missing=1)
 
 
-def _pngs(folder: Path, inside: str = "") -> Iterator[str]:
+def files_below(folder: Path, inside: str = "") -> Iterator[str]:
     """Regular .png files below a folder as relative names with "/"; links are not followed."""
     try:
         with os.scandir(folder) as entries:
@@ -147,7 +147,7 @@ def _pngs(folder: Path, inside: str = "") -> Iterator[str]:
         relative = f"{inside}{entry.name}"
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
-                yield from _pngs(Path(entry.path), f"{relative}/")
+                yield from files_below(Path(entry.path), f"{relative}/")
             elif relative[-4:].lower() == ".png" and entry.is_file(follow_symlinks=False) and relative.isprintable():
                 yield relative
 

@@ -242,9 +242,14 @@ class GalleryStore:
         """Take another folder out of the history; its files stay, and so do its marks for when it comes back."""
         care.forget_folder(self._shelf, folder)
 
-    def visit_folders(self, on_change: OnChange = lambda: None, stopped: Stopped = lambda: False) -> None:
-        """Look for new pictures in the watched folders. Raises StorageProblem."""
-        self._shelf.look(lambda _: care.visit_folders(self._shelf, on_change, stopped, everything=False))
+    def visit_folders(
+        self, on_change: OnChange = lambda: None, stopped: Stopped = lambda: False, everything: bool = False
+    ) -> None:
+        """Look for new pictures in the watched folders, with `everything` see to the others too.
+
+        Raises StorageProblem.
+        """
+        self._shelf.look(lambda _: care.visit_folders(self._shelf, on_change, stopped, everything))
 
     def _move(self, picture_id: str, trashed: int, what: str) -> Picture:
         self._shelf.check_writable()

@@ -58,8 +58,8 @@ def test_pictures_are_shown_where_they_are(data: Path, folder: Path) -> None:
     found = store.import_folder(folder)
     assert (found.added, found.without, found.missing, found.gone) == (3, 2, 0, False)
     assert found.sentence(str(folder)) == (
-        "3 pictures of “my pictures” are in the history now; the files stay where they are; "
-        "2 carry no settings that the studio can read."
+        "From the folder “my pictures” 3 pictures came into the history; the files stay where they are; "
+        "2 without settings that the studio can read."
     )
     assert seeds(store) == {1, 11, 12, 13}
     assert seeds(store, "castle steps:28") == {11}
@@ -80,9 +80,10 @@ def test_pictures_are_shown_where_they_are(data: Path, folder: Path) -> None:
     assert print_of(folder) == before
 
 
-def test_imports_and_marks_survive_the_loss_of_the_index(data: Path, folder: Path) -> None:
+@pytest.mark.parametrize("watched", [True, False])
+def test_imports_and_marks_survive_the_loss_of_the_index(data: Path, folder: Path, watched: bool) -> None:
     store = store_in(data)
-    store.import_folder(folder, watched=True)
+    store.import_folder(folder, watched)
     castle, ship = (next(picture for picture in store.page(0, 9) if picture.recipe.seed == seed) for seed in (11, 12))
     store.mark([castle.id], rating=5)
     store.remove(ship.id)
