@@ -88,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--safe-mode", action="store_true", help="open the window without running any plugin")
     parser.set_defaults(command=_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    from studio.gallery.commands import add_gallery_command
     from studio.gallery.export_command import add_export_command
     from studio.mini.cli import add_commands as add_mini_commands
     from studio.plugins.commands import add_plugin_commands
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.set_defaults(command=_recipe)
     add_verify_command(commands)
     add_export_command(commands)
+    add_gallery_command(commands)
     add_mini_commands(commands)
     add_plugin_commands(commands)
     return parser
