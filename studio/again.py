@@ -17,10 +17,17 @@ from studio.core.recipe import Recipe
 from studio.core.settings import Settings
 from studio.state.background import Background
 from studio.state.draft_model import DraftModel
+from studio.state.family import FamilyModel
+from studio.state.job_queue import JobQueue
 from studio.state.plugins_model import PluginsModel
 from studio.state.restore import Restorer
+from studio.state.verify import Verifier
 
 if TYPE_CHECKING:
+    from studio.core.family_tree import Family
+    from studio.core.picture import Picture
+    from studio.core.verify import Verification
+    from studio.engine import Engine
     from studio.gallery.foreign.door import AskPlugins
     from studio.gallery.store import GalleryStore
 
@@ -48,6 +55,16 @@ def make_restorer(
     )
 
 
+def make_verifier(queue: JobQueue, engine: Engine, background: Background) -> Verifier:
+    """Making pictures again; an engine that keeps its last picture is told to let go of it."""
+    return Verifier(queue, _compare, background, getattr(engine, "forget", _nothing))
+
+
+def make_family(store: GalleryStore, background: Background) -> FamilyModel:
+    """The families of the library's pictures."""
+    return FamilyModel(partial(_family_of, store), background)
+
+
 def by_name(names: Iterable[str]) -> Callable[[], tuple[Installed, ...]]:
     """Models of which only the names are known."""
     installed = tuple(Installed(name=name) for name in names)
@@ -64,3 +81,21 @@ def _lost_of(store: GalleryStore, recipe: Recipe) -> tuple[str, ...]:
     from studio.gallery.foreign.found import lost_of
 
     return lost_of(recipe, store.inputs)
+
+
+def _compare(picture: Picture, again: Picture) -> Verification:
+    from studio.core.verify import verify
+    from studio.gallery.png import pixels_of
+
+    stored, fresh = pixels_of(picture.file), pixels_of(again.file)
+    return verify(stored, picture.recipe, picture.made_with, fresh, again.recipe, again.made_with)
+
+
+def _family_of(store: GalleryStore, picture_id: str) -> Family:
+    from studio.core.family_tree import gather
+
+    return gather(picture_id, store.get_many, store.children)
+
+
+def _nothing() -> None:
+    """An engine that keeps nothing."""

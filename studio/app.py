@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from studio.again import by_name, make_restorer
+from studio.again import by_name, make_family, make_restorer, make_verifier
 from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
 from studio.core.library import Link
@@ -128,7 +128,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
     room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
     saver = partial(_save_settings, settings, folders, threads["files"], engine)
-    state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins)
+    state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine)
     keeper = DraftKeeper(draft_model, folders.draft, threads["files"])
     keeper.failed.connect(messages.error)
     from studio.ui.main_window import MainWindow
@@ -180,6 +180,7 @@ def _state(
     queue: JobQueue,
     threads: dict[str, Background],
     plugins: PluginsModel,
+    engine: Engine,
 ) -> StudioState:
     thumbnails = Thumbnails(store.thumbnail, threads["thumbnails"])
     gallery = GalleryModel(store, threads["store"], thumbnails, draft.undo_stack)
@@ -230,6 +231,8 @@ def _state(
         exporter=exporter,
         comparison=comparison,
         restorer=restorer,
+        verifier=make_verifier(queue, engine, threads["sheets"]),
+        family=make_family(store, threads["store"]),
         librarian=librarian,
         plugins_folder=folders.plugins,
         models=models,

@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from studio.core.library import Link, LinkKind
 from studio.core.picture import Picture
 
 FAMILY_MAX = 400  # members that are gathered
-BLOCK_MIN = 4  # children without children of their own, from which on they stand in a block
+STACK_ROWS = 7  # what came of one picture stands in a stack up to here, and beyond in a block as wide as it is high
+LEAF = 0.74  # width of a picture in a block with nothing to its right, in cells: it needs no room for lines
+WIDE = 1.6  # cells across to cells down that a block is to have
 
 GetMany = Callable[[Iterable[str]], Sequence[Picture]]  # of those that are here
 ChildrenOf = Callable[[str], Sequence[str]]
@@ -32,10 +35,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spot:
-    """Where one member stands: `column` and `row` in cells, from 0. Rows may be halves, to stand between children."""
+    """Where one member stands: `column` and `row` in cells, from 0; fractions, to stand between children."""
 
     id: str
-    column: int
+    column: float
     row: float
 
 
@@ -53,13 +56,15 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """Many children of one parent, side by side: its place and size in cells."""
+    """What came of one parent, packed side by side: its place and size in cells; `depth` blocks stand in one another
+    inside it."""
 
     parent: str
-    column: int
+    column: float
     row: float
-    columns: int
-    rows: int
+    columns: float
+    rows: float
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +74,7 @@ class TreeLayout:
     spots: tuple[Spot, ...] = ()
     edges: tuple[Edge, ...] = ()
     blocks: tuple[Block, ...] = ()
-    columns: int = 0
+    columns: float = 0.0
     rows: float = 0.0
 
 
@@ -107,7 +112,7 @@ def main_link(picture: Picture, here: Iterable[str]) -> Link | None:
 
 
 def lay_out(members: Sequence[Picture]) -> TreeLayout:
-    """Places for a family: a column for each generation, every parent in the middle of what came of it.
+    """Places for a family: every parent to the left of what came of it, in its middle.
 
     No two members stand in one place. A member with several parents stands with the first; the others get a line.
     """
@@ -118,16 +123,18 @@ def lay_out(members: Sequence[Picture]) -> TreeLayout:
     for id in ids:
         if (link := main[id]) is not None:
             children[link.parent].append(id)
+    plots: dict[str, _Plot] = {}
+    for id in reversed(ids):  # children are younger than their parents, so they come first
+        plots[id] = _plot(children[id], plots)
     spots: dict[str, Spot] = {}
     blocks: list[Block] = []
     in_block: set[str] = set()
-    heights = _heights(ids, children)
-    row = 0.0
+    row, columns = 0.0, 0.0
     for root in (id for id in ids if main[id] is None):
-        _place(root, 0, row, children, heights, spots, blocks, in_block)
-        row += heights[root]
+        _place(root, row, plots, spots, blocks, in_block)
+        row += plots[root].rows
+        columns = max(columns, plots[root].columns)
     edges = _edges(members, here, main, in_block)
-    columns = 1 + max((spot.column for spot in spots.values()), default=-1)
     return TreeLayout(
         spots=tuple(spots[id] for id in ids), edges=edges, blocks=tuple(blocks), columns=columns, rows=row
     )
@@ -157,52 +164,82 @@ def _links(picture: Picture) -> tuple[Link, ...]:
     return tuple(link for link in picture.parents if link.kind is not LinkKind.CELL)
 
 
-def _split(id: str, children: dict[str, list[str]]) -> tuple[list[str], list[str]]:
-    """Children with children of their own; those without, if they are enough for a block (otherwise all are first)."""
-    leaves = [child for child in children[id] if not children[child]]
-    if len(leaves) < BLOCK_MIN:
-        return children[id], []
-    return [child for child in children[id] if children[child]], leaves
+@dataclass(frozen=True, slots=True)
+class _Plot:
+    """The ground that a member takes with all that came of it: size in cells, and where each child's ground begins."""
+
+    columns: float
+    rows: float
+    inside: tuple[tuple[str, float, float], ...] = ()  # child, column and row from the member's own corner
+    is_block: bool = False
+    depth: int = 0  # blocks in one another
 
 
-def _block_size(count: int) -> tuple[int, int]:
-    columns = max(2, round(math.sqrt(count)))
-    return columns, math.ceil(count / columns)
+def _plot(children: Sequence[str], plots: dict[str, _Plot]) -> _Plot:
+    if not children:
+        return _Plot(1.0, 1.0)
+    rows = sum(plots[child].rows for child in children)
+    depth = max(plots[child].depth for child in children)
+    if rows <= STACK_ROWS:
+        tops = list(accumulate((plots[child].rows for child in children), initial=0.0))
+        inside = tuple((child, 1.0, top) for child, top in zip(children, tops, strict=False))
+        return _Plot(1.0 + max(plots[child].columns for child in children), rows, inside, depth=depth)
+    columns, rows, inside = _packed(children, plots)
+    return _Plot(1.0 + columns, rows, inside, is_block=True, depth=depth + 1)
 
 
-def _heights(ids: Sequence[str], children: dict[str, list[str]]) -> dict[str, int]:
-    heights: dict[str, int] = {}
-    for id in reversed(ids):  # children are younger than their parents, so they come first
-        branches, leaves = _split(id, children)
-        block = _block_size(len(leaves))[1] if leaves else 0
-        heights[id] = max(1, sum(heights[child] for child in branches) + block)
-    return heights
+def _packed(
+    children: Sequence[str], plots: dict[str, _Plot]
+) -> tuple[float, float, tuple[tuple[str, float, float], ...]]:
+    """Children in columns from top to bottom, oldest first, in about the proportions of a screen."""
+    best: tuple[float, float, float, tuple[tuple[str, float, float], ...]] | None = None
+    total, tallest = sum(plots[child].rows for child in children), max(plots[child].rows for child in children)
+    for count in range(1, len(children) + 1):
+        columns, rows, inside = _in_columns(children, plots, max(total / count, tallest))
+        cost = max(columns / WIDE, rows)
+        if best is None or cost < best[0]:
+            best = cost, columns, rows, inside
+        if columns / WIDE > rows:
+            break  # from here on it only grows wider
+    assert best is not None  # there is at least one child
+    return best[1:]
+
+
+def _in_columns(
+    children: Sequence[str], plots: dict[str, _Plot], most: float
+) -> tuple[float, float, tuple[tuple[str, float, float], ...]]:
+    inside, left, top, width, rows = [], 1.0, 0.0, 0.0, 0.0
+    for child in children:
+        plot = plots[child]
+        if top > 0 and top + plot.rows > most + 0.01:
+            left, top, width = left + width, 0.0, 0.0
+        inside.append((child, left, top))
+        top += plot.rows
+        width = max(width, plot.columns if plot.inside else LEAF)
+        rows = max(rows, top)
+    return left + width - 1.0, rows, tuple(inside)
 
 
 def _place(
     root: str,
-    column: int,
     top: float,
-    children: dict[str, list[str]],
-    heights: dict[str, int],
+    plots: dict[str, _Plot],
     spots: dict[str, Spot],
     blocks: list[Block],
     in_block: set[str],
 ) -> None:
-    waiting = [(root, column, top)]  # a list and no recursion: a chain may be hundreds long
+    waiting = [(root, 0.0, top)]  # a list and no recursion: a chain may be hundreds long
     while waiting:
-        id, at, row = waiting.pop()
-        spots[id] = Spot(id=id, column=at, row=row + (heights[id] - 1) / 2)
-        branches, leaves = _split(id, children)
-        for child in branches:
-            waiting.append((child, at + 1, row))
-            row += heights[child]
-        if leaves:
-            columns, rows = _block_size(len(leaves))
-            blocks.append(Block(parent=id, column=at + 1, row=row, columns=columns, rows=rows))
-            in_block.update(leaves)
-            for number, leaf in enumerate(leaves):
-                spots[leaf] = Spot(id=leaf, column=at + 1 + number % columns, row=row + number // columns)
+        id, column, row = waiting.pop()
+        plot = plots[id]
+        spots[id] = Spot(id=id, column=column, row=row + (plot.rows - 1) / 2)
+        if plot.is_block:
+            size = plot.columns - 1, plot.rows
+            blocks.append(
+                Block(parent=id, column=column + 1, row=row, columns=size[0], rows=size[1], depth=plot.depth - 1)
+            )
+            in_block.update(child for child, _, _ in plot.inside)
+        waiting += [(child, column + across, row + down) for child, across, down in plot.inside]
 
 
 def _edges(

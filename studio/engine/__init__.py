@@ -39,12 +39,21 @@ class LazyEngine:
         self._arguments = (tuple(model_folders), read_image, device, plugins)
         self.on_fault: OnFault = on_fault
         self._engine: DiffusionEngine | None = None
+        self._fresh = False
 
     def prepare(self) -> EngineReady:
         return self._made().prepare()
 
+    def forget(self) -> None:
+        """From here on a picture is computed even if it is the last one again. Any thread."""
+        self._fresh = True
+
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
-        return self._made().render(recipe, on_progress)
+        engine = self._made()
+        if self._fresh:
+            self._fresh = False
+            engine.forget()
+        return engine.render(recipe, on_progress)
 
     def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
         return self._made().decode(kept, on_progress)

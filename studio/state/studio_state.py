@@ -15,6 +15,7 @@ from studio.state.compare import Comparison
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_model import DraftModel
 from studio.state.export import Exporter
+from studio.state.family import FamilyModel
 from studio.state.full_image import FullImage
 from studio.state.gallery_model import GalleryModel
 from studio.state.intake import InputIntake
@@ -30,6 +31,7 @@ from studio.state.ranking import Ranking
 from studio.state.restore import Restorer
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
+from studio.state.verify import Verifier
 
 ReadInput = Callable[[ImageRef, Callable[[QImage], None]], None]  # `InputImages.read`: calls back on the UI thread
 
@@ -61,6 +63,8 @@ class StudioState:
     exporter: Exporter
     comparison: Comparison
     restorer: Restorer
+    verifier: Verifier
+    family: FamilyModel
     librarian: Librarian
     models: tuple[str, ...] = ("mini",)  # names of base models
     advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for

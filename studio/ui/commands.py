@@ -56,6 +56,18 @@ class Commands(QObject):
         if picture := self.window.centre.picture:
             self.wishes.use_picture(picture)
 
+    def choose_settings(self) -> None:
+        if picture := self.window.centre.picture:
+            self.wishes.use_picture(picture, ask=True)
+
+    def verify(self) -> None:
+        if picture := self.window.centre.picture:
+            self.window.verifying.verify(picture)
+
+    def show_tree(self) -> None:
+        if picture := self.window.centre.picture:
+            self.window.tree.show_tree(picture)
+
     def use_seed(self) -> None:
         if picture := self.window.centre.picture:
             self.wishes.use_seed(picture.recipe)

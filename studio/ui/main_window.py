@@ -25,9 +25,11 @@ from studio.ui.panels.plugins import PluginPanel
 from studio.ui.panels.prompt import PromptPanel
 from studio.ui.panels.settings import SettingsPanel
 from studio.ui.plugin_wishes import PluginWishes
+from studio.ui.restore.verify_wishes import VerifyWishes
 from studio.ui.restore.wishes import RestoreWishes
 from studio.ui.status import StatusLine
 from studio.ui.theme import apply_theme
+from studio.ui.tree.wishes import TreeWishes
 from studio.ui.widgets.dock import Dock
 from studio.ui.widgets.text import plain_tooltip
 from studio.ui.wishes import Wishes
@@ -58,6 +60,8 @@ class MainWindow(QMainWindow):
         self.settings.model_row.page_wished.connect(self.models.show_page)
         self.benches = Benches(self)
         self.restoring = RestoreWishes(state, self)
+        self.verifying = VerifyWishes(state, lambda a, b: self.benches.show_compare(a, b), self)
+        self.tree = TreeWishes(self)
         self.do = Commands(self)
         self.commands = Actions(self, action_table.rows(self.do))
         self.commands.fill(self.menuBar(), action_table.menus())

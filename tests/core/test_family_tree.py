@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.core.family_tree import BLOCK_MIN, TreeLayout, gather, lay_out, main_link, nearest
+from studio.core.family_tree import LEAF, STACK_ROWS, TreeLayout, gather, lay_out, main_link, nearest
 from studio.core.library import Link, LinkKind
 from studio.core.picture import MadeWith, Picture
 from studio.core.recipe import Recipe
@@ -53,9 +53,9 @@ def family(start: int, *pictures: Picture, limit: int = 400) -> list[str]:
 def check(layout: TreeLayout) -> None:
     places = [(spot.column, spot.row) for spot in layout.spots]
     for i, (column, row) in enumerate(places):
-        assert 0 <= column < layout.columns
-        assert 0 <= row <= layout.rows - 1
-        assert not any(other == column and abs(r - row) < 0.999 for other, r in places[:i])
+        assert 0 <= column <= layout.columns - LEAF + 0.001
+        assert 0 <= row <= layout.rows - 1 + 0.001
+        assert not any(abs(c - column) < LEAF - 0.001 and abs(r - row) < 0.999 for c, r in places[:i])
     spot_of = {spot.id: spot for spot in layout.spots}
     assert all(spot_of[e.parent].column < spot_of[e.child].column for e in layout.edges if e.is_main)
 
@@ -103,14 +103,28 @@ def test_a_parent_stands_in_the_middle_of_its_children() -> None:
     check(layout)
 
 
-def test_many_children_stand_in_a_block() -> None:
-    members = [picture(1), *(picture(n, 1) for n in range(2, 18))]
+def test_many_children_stand_in_a_block_of_the_proportions_of_a_screen() -> None:
+    members = [picture(1), *(picture(n, 1) for n in range(2, 202))]
     layout = lay_out(members)
     assert len(layout.blocks) == 1
-    assert (layout.blocks[0].columns, layout.blocks[0].rows) == (4, 4)
+    block = layout.blocks[0]
+    assert 1.2 < block.columns / block.rows < 2.2
+    assert block.columns / LEAF * block.rows >= 200
     assert all(edge.in_block for edge in layout.edges)
     check(layout)
-    assert not lay_out(members[:BLOCK_MIN]).blocks
+    assert not lay_out(members[: STACK_ROWS + 1]).blocks
+
+
+def test_a_large_family_is_no_tower() -> None:
+    rng = random.Random(4)
+    members = [picture(0)]
+    for n in range(1, 200):
+        members.append(picture(n, int(n * rng.random() ** 1.6) if n > 24 else 0))
+    layout = lay_out(members)
+    check(layout)
+    assert layout.columns / layout.rows > 0.7
+    inner = {block.parent: block for block in layout.blocks}
+    assert all(block.depth < 6 for block in inner.values())
 
 
 def test_a_second_parent_gets_a_line_and_decides_nothing() -> None:

@@ -95,6 +95,10 @@ class DiffusionEngine:
         with settings_kept():
             return Guests(self._plugins, self._read_image, Recipe(prompt="", seed=0)).suggest(errand)
 
+    def forget(self) -> None:
+        """Compute the next picture also if it is the last one again. In the engine's thread."""
+        self._last = None
+
     def close(self) -> None:
         """Let go of models and device memory."""
         self._let_go()
