@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     from studio.gallery.commands import add_gallery_command
     from studio.gallery.export_command import add_export_command
     from studio.mini.cli import add_commands as add_mini_commands
+    from studio.plot_command import add_plot_command
     from studio.plugins.commands import add_plugin_commands
     from studio.render import add_render_command
     from studio.verify import add_verify_command
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     recipe.set_defaults(command=_recipe)
     add_verify_command(commands)
     add_export_command(commands)
+    add_plot_command(commands)
     add_gallery_command(commands)
     add_mini_commands(commands)
     add_plugin_commands(commands)
