@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import studio.engine.diffusion  # noqa: F401, I001  (loads the libraries quietly)
 from PIL import Image, ImageDraw
 
+from studio.core.choices import ControlKind
 from studio.core.paths import Folders
 from studio.core.recipe import ControlUse, ImageRef, Recipe
 from studio.engine.diffusion.engine import DiffusionEngine
@@ -64,7 +65,9 @@ class Bench:
     def recipe(self, kinds: tuple[str, ...], wishes: tuple[str, ...]) -> Recipe:
         offered = self.room.control_kinds()
         controls = tuple(
-            ControlUse(kind=kind, image=self.image, plugin=offered[kind][1] if kind in offered else None)
+            ControlUse(kind=kind, image=self.image, plugin=offered[kind][1])
+            if kind in offered
+            else ControlUse(kind=ControlKind(kind), image=self.image)
             for kind in kinds
         )
         read = [read_lora(wish[5:]) if wish.startswith("lora:") else read_plugin(wish) for wish in wishes]
