@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import zlib
 from array import array
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 
 from studio.gallery.index import Index, Touched
 
+FORMAT = 1  # of the cache file
 DAY = 86_400_000_000  # microseconds
 _NUMBERS = ("seq", "made", "state", "rating", "seed", "steps", "guidance", "width", "height")
 _TYPES = ("i8", "i8", "u1", "u1", "i8", "i4", "f8", "i4", "i4")
@@ -66,6 +69,34 @@ def current(index: Index, known: Columns | None) -> Columns:
     if known is not None and _is_whole_story(touched, known.changes, changes) and touched.seqs is not None:
         return _with_rows(known, index, touched.seqs, changes)
     return _sorted(changes, _load(index))
+
+
+def to_bytes(columns: Columns) -> bytes:
+    """The numbers for a cache file: a line of JSON, then the arrays one after the other, little-endian."""
+    body = b"".join(
+        columns.table[name].astype(f"<{kind}").tobytes() for name, kind in zip(_NUMBERS, _TYPES, strict=True)
+    )
+    head = {"format": FORMAT, "changes": columns.changes, "count": len(columns), "crc": zlib.crc32(body)}
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def from_bytes(data: bytes, changes: int) -> Columns | None:
+    """The numbers in a cache file; None when they are damaged or belong to another state of the index."""
+    line, _, body = data.partition(b"\n")
+    try:
+        head = json.loads(line)
+        fits = (head["format"], head["changes"], head["crc"]) == (FORMAT, changes, zlib.crc32(body))
+        count = int(head["count"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if not fits or len(body) != count * sum(np.dtype(kind).itemsize for kind in _TYPES):
+        return None
+    table: dict[str, NDArray[np.generic]] = {}
+    at = 0
+    for name, kind in zip(_NUMBERS, _TYPES, strict=True):
+        table[name] = np.frombuffer(body, f"<{kind}", count, at).astype(kind, copy=False)
+        at += table[name].nbytes
+    return Columns(changes, table)
 
 
 def seqs_of(index: Index, query: str, values: tuple[object, ...] = ()) -> Ints:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import date
 
 import numpy as np
@@ -12,13 +15,15 @@ from studio.core.library import Completion, Listing, Query, Sort
 from studio.core.picture import Picture
 from studio.core.query import parse
 from studio.core.query_complete import complete
-from studio.gallery.columns import Columns, current, day_runs, packed
+from studio.gallery.columns import Columns, current, day_runs, from_bytes, packed, to_bytes
+from studio.gallery.durable import PART
 from studio.gallery.index import Index
 from studio.gallery.looks import Looks
 from studio.gallery.rows import made_of
 from studio.gallery.search import Search
 from studio.gallery.shelf import Shelf
 
+KEPT_FROM = 2000  # pictures; fewer are gathered as quickly as the cache is read
 Today = Callable[[], date]
 
 
@@ -26,7 +31,7 @@ class Finder:
     """Questions to the index of a shelf. Any method may be called from any thread and raises StorageProblem when the
     index cannot be read.
 
-    Mutable state, under a lock: the columns and looks, which belong to `_index`.
+    Mutable state, under a lock: the columns and looks, which belong to `_index`, and which columns are in the cache.
     """
 
     def __init__(self, shelf: Shelf, today: Today = date.today) -> None:
@@ -35,6 +40,8 @@ class Finder:
         self._index: Index | None = None
         self._columns: Columns | None = None
         self._looks = Looks()
+        self._kept = -1
+        self._cache = shelf.folders.root / "cache" / "numbers"
 
     def listing(self, query: Query) -> Listing:
         """All pictures that answer a query, in order. Raises BadQuery."""
@@ -64,6 +71,35 @@ class Finder:
         query = "SELECT id FROM links JOIN pictures USING (seq) WHERE parent = ? ORDER BY id"
         return self._shelf.look(lambda index: tuple(str(row[0]) for row in index.read(query, (picture_id,))))
 
+    def keep(self) -> None:
+        """Write the numbers of all pictures into the cache, so that the next start need not gather them. May not work."""
+        columns, index = self._columns, self._index
+        if columns is None or index is None or index.file is None or self._shelf.read_only:
+            return
+        if columns.changes == self._kept or len(columns) < KEPT_FROM:
+            return
+        with suppress(OSError):
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            part = self._cache.with_name(f"{self._cache.name}.{secrets.token_hex(4)}{PART}")
+            try:
+                part.write_bytes(to_bytes(columns))
+                os.replace(part, self._cache)
+                self._kept = columns.changes
+            finally:
+                with suppress(OSError):
+                    part.unlink()
+
+    def _cached(self, index: Index) -> Columns | None:
+        if index.file is None:
+            return None
+        with suppress(OSError):
+            columns = from_bytes(self._cache.read_bytes(), index.changes())
+            if columns is not None:
+                index.take_touched()
+                self._kept = columns.changes
+            return columns
+        return None
+
     def _similar(self, index: Index, picture_id: str, count: int) -> tuple[str, ...]:
         seqs = index.read("SELECT seq FROM pictures WHERE id = ?", (picture_id,))
         if not seqs or count < 1:
@@ -82,7 +118,7 @@ class Finder:
     def _search(self, index: Index) -> Search:
         with self._lock:
             if index is not self._index:
-                self._index, self._columns, self._looks = index, None, Looks()
+                self._index, self._columns, self._looks = index, self._cached(index), Looks()
             self._columns = current(index, self._columns)
             return Search(index, self._columns, self._looks)
 

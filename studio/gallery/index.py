@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -73,6 +74,13 @@ class Index:
             self._writer.executescript(
                 f"BEGIN;{TABLES}PRAGMA application_id = {APPLICATION_ID};PRAGMA user_version = {SCHEMA};COMMIT;"
             )
+        self.count_anew()
+
+    def count_anew(self) -> None:
+        """Let the change counter begin at a number of its own, so that no cache of another index is taken for ours."""
+        with self._writing() as writer:
+            writer.execute("UPDATE state SET value = ? WHERE name = 'changes'", (secrets.randbits(40) << 20,))
+            self._touch([])
 
     def insert(self, entries: Iterable[Entry]) -> None:
         """Add pictures; one whose id is there already is left out."""

@@ -154,6 +154,8 @@ def _restore(file: Path) -> str:
             if _look_at(file) is _State.OLDER:
                 migrate(file, 1)
             if _look_at(file) is _State.GOOD:
+                with closing(Index(file)) as index:
+                    index.count_anew()
                 return copy.name
         except (OSError, sqlite3.Error):
             pass

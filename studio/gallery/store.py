@@ -63,6 +63,7 @@ class GalleryStore:
 
     def close(self) -> None:
         """Let go of the index. The store opens again when it is used again."""
+        self._finder.keep()
         self._shelf.close()
 
     def add(self, pixels: Pixels, recipe: Recipe, made_with: MadeWith, parents: Sequence[Link] = ()) -> Picture:
@@ -219,6 +220,7 @@ class GalleryStore:
         `on_change` is called in that thread when the history shows more or less than before. Raises nothing.
         """
         care.tend(self._shelf, self._thumbnails, on_change, stopped)
+        self._finder.keep()
 
     def look_at_new(self, stopped: Stopped = lambda: False) -> int:
         """Work out how pictures look that were not looked at yet, for `similar` and colours: how many."""

@@ -255,3 +255,37 @@ def test_what_cannot_be_a_mark_is_refused(data: Path) -> None:
     assert store.get(picture.id) == picture
     assert store.mark(["20260101-000000-000000-00000000"], rating=1) == ()
     store.close()
+
+
+def test_the_cache_of_numbers_is_only_a_cache(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studio.gallery.finder.KEPT_FROM", 1)
+    store = store_in(data)
+    first, second = (store.add(noise(8, seed), recipe(seed=seed), MADE_WITH) for seed in (1, 2))
+    assert seeds(store, "") == [1, 2]
+    store.close()
+    cache = data / "cache" / "numbers"
+    good = cache.read_bytes()
+    store = GalleryStore(store.folders)
+    monkeypatch.setattr("studio.gallery.columns._load", lambda _: pytest.fail("the cache was there"))
+    assert seeds(store, "seed:2") == [2]
+    third = store.add(noise(8), recipe(seed=3), MADE_WITH)
+    assert seeds(store, "") == [1, 2, 3], "and it is carried on"
+    monkeypatch.undo()
+    store.close()
+    assert cache.read_bytes() == good, "too few to keep"
+    for stale in (good, good[:-1], b"", b"rubbish", good.replace(b'"count": 2', b'"count": 9')):
+        cache.write_bytes(stale)
+        store = GalleryStore(store.folders)
+        assert seeds(store, "") == [1, 2, 3]
+        store.close()
+    monkeypatch.setattr("studio.gallery.finder.KEPT_FROM", 1)
+    store = GalleryStore(store.folders)
+    assert seeds(store, "") == [1, 2, 3]
+    store.remove(third.id)
+    store.close()
+    (data / "index.sqlite3").unlink()
+    first.file.unlink()
+    store = store_in(data)
+    assert seeds(store, "") == [2], "another index, another count"
+    assert store.get(second.id) == second
+    store.close()
