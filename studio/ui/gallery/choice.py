@@ -17,7 +17,7 @@ class Choice(QItemSelectionModel):
     """The selection of a `GalleryModel`.
 
     Mutable state: `_quiet` (the current picture changes without the artist's doing), `_awaited` (the key of one that
-    was chosen before it was read, 0 for none), `_kept` (current and selected ids while the rows are made anew).
+    was chosen before it was read), `_kept` (current and selected ids while the rows are made anew).
 
     Signals: `picture_chosen(Picture)` - the artist made a picture the current one.
     """
@@ -27,7 +27,8 @@ class Choice(QItemSelectionModel):
     def __init__(self, model: GalleryModel, parent: QObject | None = None) -> None:
         super().__init__(model, parent)
         self._pictures = model
-        self._quiet, self._awaited = False, 0
+        self._quiet = False
+        self._awaited: int | None = None
         self._kept: tuple[str, tuple[str, ...]] = ("", ())
         model.modelAboutToBeReset.connect(self._keep)
         model.listed.connect(self._find_again)
@@ -71,18 +72,18 @@ class Choice(QItemSelectionModel):
         if not current.isValid() or self._quiet:
             return
         picture = self._pictures.picture(current)
-        self._awaited = 0 if picture is not None else self._pictures.key(current.row())
+        self._awaited = None if picture is not None else self._pictures.key(current.row())
         if picture is not None:
             self.picture_chosen.emit(picture)
         else:
             self._pictures.data(current)  # asks for it
 
     def _tell_awaited(self) -> None:
-        if not self._awaited or not self.currentIndex().isValid():
+        if self._awaited is None or not self.currentIndex().isValid():
             return
         picture = self.current()
         if picture is not None and self._pictures.key(self.currentIndex().row()) == self._awaited:
-            self._awaited = 0
+            self._awaited = None
             self.picture_chosen.emit(picture)
 
     def _keep(self) -> None:

@@ -193,7 +193,7 @@ class TileGrid(QAbstractItemView):
         moves = QAbstractItemView.CursorAction
         lines = {moves.MoveUp: -1, moves.MoveDown: 1, moves.MovePageUp: -page, moves.MovePageDown: page}
         if row < 0:
-            row = 0
+            row = last if action == moves.MoveEnd else 0
         elif action in lines:
             row = grid.moved(row, lines[action])
         elif action == moves.MoveHome:
