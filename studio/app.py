@@ -24,7 +24,7 @@ from studio.engine import Engine, Rendered, Runner, make_engine
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
-from studio.model_shelf import SCAN_AFTER_MS, all_folders, elsewhere, make_library, make_models, own_folders
+from studio.model_shelf import SCAN_AFTER_MS, all_folders, elsewhere, make_downloads, make_library, make_models, own_folders
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "models", "digests", "sheets", "library")
+THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "models", "digests", "hub", "downloads", "sheets", "library")
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
@@ -83,6 +83,7 @@ class Studio:
         self.state.librarian.close()
         self.state.exporter.cancel()
         self.state.model_files.close()
+        self.state.downloads.close()
         self.draft.undo_stack.clear()  # its commands hold models; freed later, in any order, Qt's destructor crashes
         self.queue.close()
         for thread in self._threads.values():
@@ -152,6 +153,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     threads["store"].run(partial(_open, store), partial(_on_opened, state, store), messages.error)
     QTimer.singleShot(PLUGINS_AFTER_MS, window, plugins.read)
     QTimer.singleShot(SCAN_AFTER_MS, window, state.model_files.rescan)
+    QTimer.singleShot(SCAN_AFTER_MS, window, state.downloads.read_kept)
     QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
     if safe_mode:
         messages.info("Safe mode: no plugin runs.", "Start the studio without --safe-mode to have them back.")
@@ -224,6 +226,7 @@ def _state(
         plugins=plugins,
         own_files=OwnFiles(folders.files, (folders.loras, *own_folders(settings)), threads["files"]),
         model_files=files,
+        downloads=make_downloads(folders, settings, threads["hub"], threads["downloads"]),
         own_model_folders=partial(own_folders, settings),
         look_for_models=elsewhere(folders, settings, saver, files),
         ranking=Ranking(queue),

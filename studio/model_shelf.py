@@ -16,9 +16,10 @@ if TYPE_CHECKING:
 
     from studio.engine.intake.library import Library
     from studio.state.background import Background
+    from studio.state.models_downloads import Downloads
     from studio.state.models_model import ModelsModel
 
-PREVIEW_PX = 640
+PREVIEW_PX, PREVIEW_PIXELS_MAX = 640, 50_000_000
 SCAN_AFTER_MS = 400  # when the window is painted and answers
 
 
@@ -55,6 +56,22 @@ def make_models(library: Library, scans: Background, digests: Background) -> Mod
     return ModelsModel(library, scans, digests, _preview)
 
 
+def make_downloads(folders: Folders, settings: Settings, asks: Background, lines: Background) -> Downloads:
+    """Downloads into the studio's own models folder; the artist's settings are asked each time."""
+    from studio.engine.hub.tokens import TokenSafe
+    from studio.state.models_downloads import Downloads
+
+    return Downloads(
+        folders.models,
+        folders.root / "downloads.json",
+        TokenSafe(folders.root / "hub-token"),
+        lambda: bool(settings.get("offline")),
+        lambda: str(settings.get("hub_endpoint")),
+        asks,
+        lines,
+    )
+
+
 def look_elsewhere(
     folders: Folders, settings: Settings, save: Callable[[], None], models: ModelsModel, own: tuple[Path, ...]
 ) -> None:
@@ -72,14 +89,20 @@ def elsewhere(
 
 
 def _preview(file: Path) -> QImage:
-    """A small picture of one beside a model. It may come from anywhere, so it goes through the door for pictures."""
-    from studio.gallery.intake import load
+    """A small picture of one beside a model. It may come from anywhere: three formats, no giants. Raises `BadInputImage`."""
+    from PIL import Image
+
+    from studio.core.errors import BadInputImage
+    from studio.core.pixels import Pixels
     from studio.state.images import image_of
 
-    image = image_of(load(file).png)
-    from PySide6.QtCore import Qt
-
-    keep, smooth = Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
-    return (
-        image.scaled(PREVIEW_PX, PREVIEW_PX, keep, smooth) if max(image.width(), image.height()) > PREVIEW_PX else image
-    )
+    try:
+        with Image.open(file, formats=["PNG", "JPEG", "WEBP"]) as image:
+            if image.width * image.height > PREVIEW_PIXELS_MAX:
+                raise ValueError("too many pixels")
+            image.draft("RGB", (PREVIEW_PX, PREVIEW_PX))
+            image.thumbnail((PREVIEW_PX, PREVIEW_PX), Image.Resampling.BILINEAR, reducing_gap=2.0)
+            small = image.convert("RGB")
+    except Exception as error:  # decoders raise anything on damaged bytes
+        raise BadInputImage("The picture beside a model cannot be shown.", "", repr(error)) from None
+    return image_of(Pixels(width=small.width, height=small.height, data=small.tobytes()))

@@ -11,6 +11,7 @@ from studio.core.errors import StudioError
 from studio.core.model_files import Family, Kind
 
 SAFE = (".safetensors", ".json", ".txt", ".model", ".md")  # nothing else is fetched: other formats can run code
+_STEMS = ("diffusion_pytorch_model.", "model.", "model-", "diffusion_pytorch_model-")
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
 
@@ -68,7 +69,7 @@ class Repository:
     def whole_model(self) -> tuple[RemoteFile, ...]:
         """What it takes to use this repository, at half precision where it is offered. Empty: nothing that is safe.
 
-        A folder in diffusers' layout if it has a model_index.json or one component; else its single files.
+        A folder in diffusers' layout if it has a model_index.json or one component; else its only file.
         """
         names = {file.path for file in self.files}
         inside = [file for file in self.files if is_safe_path(file.path)]
@@ -77,6 +78,11 @@ class Repository:
             inside = [file for file in inside if "/" in file.path or file.path == "model_index.json"]
         elif "config.json" in names:
             inside = [file for file in inside if "/" not in file.path]
+            if any(file.path.startswith(_STEMS) for file in inside):  # others are the same weights in other names
+                inside = [file for file in inside if file.path.startswith((*_STEMS, "config."))]
+        else:
+            inside = [file for file in inside if file.path.endswith(".safetensors")]
+            inside = inside if len(inside) == 1 else []  # of several only the artist knows which
         inside = [file for file in inside if not file.path.endswith(".md")]
         picked = [file for file in inside if not _has_half(file.path, names)]
         return tuple(picked) if any(file.path.endswith(".safetensors") for file in picked) else ()

@@ -128,6 +128,11 @@ class ModelsModel(QAbstractListModel):
         """Name and digest of every base model, as pictures from elsewhere are matched with them."""
         return tuple(Installed(name=file.name, digests=(file.sha256,) if file.sha256 else ()) for file in self.bases())
 
+    def has(self, *places: str) -> bool:
+        """Whether something usable lies at one of these places below a model folder ("loras/x.safetensors")."""
+        ends = tuple(f"/{place}" for place in places)
+        return any(f"/{file.path.as_posix()}".endswith(ends) and not file.problem for file in self._all)
+
     def counts(self) -> dict[Kind, int]:
         """How many of each kind can be used; under UNKNOWN how many of all kinds cannot."""
         found: dict[Kind, int] = {}

@@ -23,6 +23,7 @@ from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
 from studio.state.librarian import Librarian
 from studio.state.messages import Messages
+from studio.state.models_downloads import Downloads
 from studio.state.models_model import ModelsModel
 from studio.state.own_files import OwnFiles
 from studio.state.plot import Plots
@@ -56,6 +57,7 @@ class StudioState:
     plugins: PluginsModel
     own_files: OwnFiles
     model_files: ModelsModel
+    downloads: Downloads
     own_model_folders: Callable[[], tuple[Path, ...]]
     look_for_models: Callable[[tuple[Path, ...]], None]  # in these folders of the artist's, from now on
     ranking: Ranking

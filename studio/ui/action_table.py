@@ -41,6 +41,8 @@ def _file(do: Commands) -> tuple[ActionRow, ...]:
                   shortcut="Ctrl+Shift+O", slot=do.open_settings),
         ActionRow(id="models", menu="file", text=tr("&Models …"), icon="model", shortcut="Ctrl+M", slot=do.window.models.show_page,
                   tip=tr("What lies in your model folders, and what it goes with"), line=True),
+        ActionRow(id="get_models", menu="file", text=tr("&Get models …"), icon="download", shortcut="Ctrl+Shift+M",
+                  slot=do.window.models.show_get, tip=tr("Well-known models, or any other by its name")),
         ActionRow(id="export", menu="file", text=tr("&Export …"), icon="export", shortcut="Ctrl+E", slot=do.window.benches.show_export,
                   tip=tr("Files or a contact sheet, for other people"), enabled=do.has_picture),
         ActionRow(id="quit", menu="file", text=tr("&Quit"), icon="exit", shortcut=_KEY.Quit, slot=do.window.quit, line=True),

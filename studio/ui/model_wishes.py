@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
+from studio.core.errors import StudioError
+from studio.core.hub import Transfer
 from studio.core.model_files import Family, Kind, ModelFile
 from studio.core.plugins import PartType
 from studio.core.recipe import FileRef, ModelRef
 from studio.state.models_model import ModelsModel, advice_of
 from studio.state.plugin_uses import new_use
+from studio.ui.models.get_page import GetModelsPage
 from studio.ui.models.page import ModelsPage
 
 if TYPE_CHECKING:
@@ -21,14 +24,17 @@ if TYPE_CHECKING:
 
 
 class ModelWishes(QObject):
-    """Mutable state: `page` while it is open."""
+    """Mutable state: `page` and `get_page` while they are open."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window, self._state = window, window.state
         self._models: ModelsModel = window.state.model_files
         self.page: ModelsPage | None = None
+        self.get_page: GetModelsPage | None = None
         self._models.failed.connect(self._state.messages.error)
+        self._state.downloads.arrived.connect(self._on_arrived)
+        self._state.downloads.failed.connect(self._on_failed)
 
     def show_page(self) -> None:
         """Open the page Models …"""
@@ -39,10 +45,20 @@ class ModelWishes(QObject):
             self.page.reveal_wished.connect(self.reveal)
             self.page.words_wished.connect(self.add_words)
             self.page.folders_wished.connect(self._state.look_for_models)
+            self.page.get_wished.connect(self.show_get)
             self.page.finished.connect(self._on_page_closed)
             if not self._models.busy:
                 self._models.rescan()
         self.page.open()
+
+    def show_get(self) -> None:
+        """Open the page Get models …"""
+        if self.get_page is None:
+            state = self._state
+            self.get_page = GetModelsPage(state.downloads, self._models, state.settings, self.page or self._window)
+            self.get_page.setting_changed.connect(self._window.do.set_setting)
+            self.get_page.finished.connect(self._on_get_closed)
+        self.get_page.open()
 
     def choose(self, name: str) -> None:
         """Paint with the model of this name."""
@@ -94,6 +110,17 @@ class ModelWishes(QObject):
         self._state.messages.info(words.replace("{name}", file.name))
         if self.page is not None:
             self.page.accept()
+
+    def _on_arrived(self, transfer: Transfer) -> None:
+        self._models.rescan()
+        self._state.messages.info(self.tr("“{name}” is all there.").replace("{name}", transfer.title))
+
+    def _on_failed(self, error: StudioError) -> None:
+        if self.get_page is None:  # the page shows it itself
+            self._state.messages.error(error)
+
+    def _on_get_closed(self, _result: int) -> None:
+        self.get_page = None
 
     def _on_page_closed(self, _result: int) -> None:
         self.page = None

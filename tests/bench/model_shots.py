@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from screenshots import Shot
 
-NAMES = ("ink_wash", "copperplate", "blue hour", "paper cut", "linocut", "soft pastel", "gouache_v2", "old postcard", "chalk", "risograph")
+NAMES = (
+    "ink_wash",
+    "copperplate",
+    "blue hour",
+    "paper cut",
+    "linocut",
+    "soft pastel",
+    "gouache_v2",
+    "old postcard",
+    "chalk",
+    "risograph",
+)
 
 
 def collection(folder: Path) -> None:
@@ -29,19 +40,25 @@ def collection(folder: Path) -> None:
     write("Stable-diffusion/dreamshaper_8", real.checkpoint(real.SD1))
     write("Stable-diffusion/deliberate_v3_inpainting", real.checkpoint(real.SD1_INPAINT))
     write("Stable-diffusion/v2-1_768-ema-pruned", real.checkpoint(real.SD2))
-    write("Stable-diffusion/sd_xl_base_1.0", real.checkpoint(real.SDXL), modelspec__title="Stable Diffusion XL 1.0 Base")
+    write(
+        "Stable-diffusion/sd_xl_base_1.0", real.checkpoint(real.SDXL), modelspec__title="Stable Diffusion XL 1.0 Base"
+    )
     write("Stable-diffusion/sd_xl_turbo_1.0_fp16", real.checkpoint(real.SDXL))
     write("Stable-diffusion/sd_xl_refiner_1.0", real.checkpoint(real.REFINER))
     write("ControlNet/control_v11p_sd15_canny", real.controlnet(real.SD1))
     write("ControlNet/control_v11p_sd15_scribble", CONTROL)
     write("VAE/vae-ft-mse-840000-ema-pruned", real.vae())
     for number, name in enumerate(NAMES):
-        file = write(f"Lora/{name}", LORA if number % 3 else LORA_XL, modelspec__trigger_phrase=f"{name.split('_')[0]} style")
+        file = write(
+            f"Lora/{name}", LORA if number % 3 else LORA_XL, modelspec__trigger_phrase=f"{name.split('_')[0]} style"
+        )
         size = 512 if number % 2 else 640
         picture = landscape(Recipe(prompt=name, seed=number * 977), 512, size)
         picture.save(str(file.with_name(f"{name}.preview.png")))
     note = "Strength 0.6 to 0.8. Strong with watercolour paper, weak with photographs.\n\nTrained on 40 scans of ink drawings."
-    (folder / "Lora" / "ink_wash.json").write_text(json.dumps({"activation text": "inkwash, misty hills", "notes": note}))
+    (folder / "Lora" / "ink_wash.json").write_text(
+        json.dumps({"activation text": "inkwash, misty hills", "notes": note})
+    )
     write("embeddings/easy_hands", {"emb_params": (8, 768)})
     (folder / "Stable-diffusion" / "old-friend.ckpt").write_bytes(b"\x80\x02}q\0." + bytes(4000))
     cut = write("Lora/half_a_lora", LORA)
@@ -118,4 +135,51 @@ def large(theme: str) -> None:
     made.close()
 
 
-ALL = (page, large)
+def get(theme: str) -> None:
+    """Getting models: the starters, a look-up, downloads in several states, and a refusal."""
+    from dataclasses import replace
+
+    from studio.core.hub import NetworkProblem, RemoteFile, Repository, Transfer, TransferState
+
+    made = model_shot(theme)
+    made.window.models.show_get()
+    found = made.window.models.get_page
+    assert found is not None
+    grab(made, found, f"get_models_{theme}")
+    weights = RemoteFile(path="unet/diffusion_pytorch_model.fp16.safetensors", size=1_719_125_304, sha256="0" * 64)
+    rest = (
+        RemoteFile(path="vae/diffusion_pytorch_model.fp16.safetensors", size=167_335_342),
+        RemoteFile(path="model_index.json", size=541),
+    )
+    plain = Transfer(
+        id="1", title="Stable Diffusion XL 1.0", repository="a/b", revision="c", files=(weights, *rest), folder="x", endpoint="",
+        state=TransferState.RUNNING, file=weights.path, file_done=612_000_000, done=612_000_000, bytes_per_second=11_400_000.0,
+    )  # fmt: skip
+    broken = replace(
+        plain, id="2", title="ControlNet scribble, SD 1.5", state=TransferState.FAILED, done=402_000_000, file="",
+        headline="The line broke after 402 of 723 MB.", hint="What came is kept; press Continue when the network is back.",
+    )  # fmt: skip
+    made.studio.state.downloads._transfers = (plain, broken)
+    made.studio.state.downloads.changed.emit()
+    files = (
+        RemoteFile(path="model_index.json", size=541),
+        weights,
+        RemoteFile(path="v1-5.safetensors", size=4_265_146_304, sha256="0" * 64),
+    )
+    offered = Repository(
+        id="stabilityai/stable-diffusion-xl-base-1.0", revision="c", files=files, licence="openrail++", gate="manual"
+    )
+    found.card.show_repository(offered)
+    grab(made, found, f"get_models_busy_{theme}")
+    found.card.show_repository(None)
+    made.studio.state.downloads.failed.emit(
+        NetworkProblem(
+            "The hub knows no “someone/nothing”, or it is private.", "Check the name; a private one needs your token."
+        )
+    )
+    grab(made, found, f"get_models_refused_{theme}")
+    found.close()
+    made.close()
+
+
+ALL = (page, large, get)

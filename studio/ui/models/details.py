@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -92,14 +94,14 @@ class ModelDetails(QScrollArea):
         self.use = QPushButton(self.tr("Use"))
         self.use.setObjectName("useModelButton")
         self.use.setProperty("look", "primary-small")
-        self.use.clicked.connect(lambda: self.file is not None and self.use_wished.emit(self.file))
+        self.use.clicked.connect(lambda: self._wish(self.use_wished.emit))
         self.reveal = QPushButton(icon("folder"), self.tr("Show in folder"))
         self.reveal.setIconSize(QSize(16, 16))
-        self.reveal.clicked.connect(lambda: self.file is not None and self.reveal_wished.emit(self.file))
+        self.reveal.clicked.connect(lambda: self._wish(self.reveal_wished.emit))
         self.add_words = QPushButton(icon("plus"), self.tr("Add to the prompt"))
         self.add_words.setIconSize(QSize(16, 16))
         self.add_words.clicked.connect(
-            lambda: self.file is not None and self.words_wished.emit(", ".join(self.file.triggers))
+            lambda: self._wish(lambda file: self.words_wished.emit(", ".join(file.triggers)))
         )
         for button in (self.use, self.reveal, self.add_words):
             button.setAutoDefault(False)
@@ -138,8 +140,8 @@ class ModelDetails(QScrollArea):
         for part in (self.name, self.facts):
             column.addWidget(part)
         column.addSpacing(4)
-        for part in (self.problem, self._questions):
-            column.addWidget(part)
+        column.addWidget(self.problem)
+        column.addWidget(self._questions)
         column.addSpacing(8)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
@@ -150,11 +152,14 @@ class ModelDetails(QScrollArea):
         column.addSpacing(12)
         self._words_title = PlainLabel(self.tr("Words that call it"), "title")
         self._notes_title = PlainLabel(self.tr("Notes"), "title")
-        for parts in ((self._words_title, self.words, self.add_words), (self._notes_title, self.notes)):
-            for part in parts:
-                where = Qt.AlignmentFlag.AlignLeft if part is self.add_words else Qt.AlignmentFlag(0)
-                column.addWidget(part, 0, where)
-            column.addSpacing(10)
+        column.addWidget(self._words_title)
+        column.addWidget(self.words)
+        column.addSpacing(4)
+        column.addWidget(self.add_words, 0, Qt.AlignmentFlag.AlignLeft)
+        column.addSpacing(10)
+        column.addWidget(self._notes_title)
+        column.addWidget(self.notes)
+        column.addSpacing(12)
         column.addLayout(self._grid())
         column.addStretch(1)
         return body
@@ -227,6 +232,10 @@ class ModelDetails(QScrollArea):
         label.setText(text)
         for part in (label, *others):
             part.setVisible(bool(text))
+
+    def _wish(self, send: Callable[[ModelFile], None]) -> None:
+        if self.file is not None:
+            send(self.file)
 
     def _on_answer(self, combo: CalmCombo) -> None:
         said = combo.currentData()  # text: Qt does not keep an enum

@@ -75,7 +75,10 @@ class ModelsPage(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Models"))
         self.resize(QSize(1040, 660))
-        self._typing = QTimer(self, singleShot=True, interval=_TYPING_MS, timeout=self._filter)
+        self._typing = QTimer(self)
+        self._typing.setSingleShot(True)
+        self._typing.setInterval(_TYPING_MS)
+        self._typing.timeout.connect(self._filter)
         self.kinds = self._make_kinds()
         self.list = self._make_list()
         self.details = ModelDetails(models)
@@ -236,8 +239,6 @@ class ModelsPage(QDialog):
             for words, kind, count in rows:
                 item = QListWidgetItem(f"{words}   {count:,}")
                 item.setData(Qt.ItemDataRole.UserRole, kind)
-                if kind == Kind.UNKNOWN:
-                    item.setIcon(icon("warning", "warning"))
                 self.kinds.addItem(item)
             at = [row for row, (_, kind, _) in enumerate(rows) if kind == chosen]
             self.kinds.setCurrentRow(at[0] if at else 0)

@@ -66,6 +66,10 @@ def test_what_it_takes_to_use_a_repository() -> None:
         "config.json", "diffusion_pytorch_model.bin", "diffusion_pytorch_model.safetensors", "images/x.json"
     )
     assert [file.path for file in part.whole_model()] == ["config.json", "diffusion_pytorch_model.safetensors"]
+    tiny = repository("config.json", "diffusion_pytorch_model.safetensors", "taesd_decoder.safetensors", "README.md")
+    assert [file.path for file in tiny.whole_model()] == ["config.json", "diffusion_pytorch_model.safetensors"]
+    assert repository("a.safetensors", "b.safetensors").whole_model() == ()
+    assert len(repository("a.safetensors", "a.bin").whole_model()) == 1
     assert repository("config.json", "pytorch_model.bin").whole_model() == ()  # nothing that is safe
     assert [file.path for file in part.choice(("config*",))] == ["config.json"]
     with pytest.raises(NetworkProblem, match="no file named"):
