@@ -19,6 +19,7 @@ from studio.state.background import Background
 from studio.state.draft_model import DraftModel
 from studio.state.family import FamilyModel
 from studio.state.job_queue import JobQueue
+from studio.state.models_model import ModelsModel
 from studio.state.plugins_model import PluginsModel
 from studio.state.restore import Restorer
 from studio.state.verify import Verifier
@@ -55,9 +56,11 @@ def make_restorer(
     )
 
 
-def make_verifier(queue: JobQueue, engine: Engine, background: Background) -> Verifier:
+def make_verifier(
+    queue: JobQueue, engine: Engine, background: Background, models: Callable[[], tuple[Installed, ...]]
+) -> Verifier:
     """Making pictures again; an engine that keeps its last picture is told to let go of it."""
-    return Verifier(queue, _compare, background, getattr(engine, "forget", _nothing))
+    return Verifier(queue, _compare, background, getattr(engine, "forget", _nothing), models)
 
 
 def make_family(store: GalleryStore, background: Background) -> FamilyModel:
@@ -65,10 +68,10 @@ def make_family(store: GalleryStore, background: Background) -> FamilyModel:
     return FamilyModel(partial(_family_of, store), background)
 
 
-def by_name(names: Iterable[str]) -> Callable[[], tuple[Installed, ...]]:
-    """Models of which only the names are known."""
-    installed = tuple(Installed(name=name) for name in names)
-    return lambda: installed
+def known_models(files: ModelsModel, names: Iterable[str]) -> Callable[[], tuple[Installed, ...]]:
+    """The base models that are here with their digests, as far as they are known; `names` until they were looked for."""
+    at_first = tuple(Installed(name=name) for name in names)
+    return lambda: files.installed() if files.known else at_first
 
 
 def _found_in(store: GalleryStore, ask_plugins: AskPlugins | None, file: Path) -> Found:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from studio.again import by_name, make_family, make_restorer, make_verifier
+from studio.again import known_models, make_family, make_restorer, make_verifier
 from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
 from studio.core.library import Link
@@ -207,7 +207,8 @@ def _state(
     comparison = make_comparison(threads["pictures"])
     for source in (plots.failed, exporter.failed, comparison.failed):
         source.connect(messages.error)
-    restorer = make_restorer(folders, store, settings, draft, plugins, by_name(models), threads["files"])
+    installed = known_models(files, models)
+    restorer = make_restorer(folders, store, settings, draft, plugins, installed, threads["files"])
     librarian = make_librarian(store, gallery, queue, messages, threads["library"])
     return StudioState(
         messages=messages,
@@ -234,7 +235,7 @@ def _state(
         exporter=exporter,
         comparison=comparison,
         restorer=restorer,
-        verifier=make_verifier(queue, engine, threads["sheets"]),
+        verifier=make_verifier(queue, engine, threads["sheets"], installed),
         family=make_family(store, threads["store"]),
         librarian=librarian,
         plugins_folder=folders.plugins,

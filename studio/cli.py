@@ -147,15 +147,14 @@ def _schedulers(arguments: argparse.Namespace) -> int:
 
 
 def _recipe(arguments: argparse.Namespace) -> int:
-    from studio.core.paths import model_folders
     from studio.core.recipe_text import to_text
-    from studio.engine.models import list_models
     from studio.gallery.foreign.door import OURS, read_picture
-    from studio.gallery.foreign.reading import match_by_name
+    from studio.gallery.foreign.reading import match_models
     from studio.render_plugins import PluginRoom
+    from studio.verify import models_here
 
     room = PluginRoom(arguments.folders)
-    match = match_by_name(list_models(model_folders(arguments.folders)))
+    match = match_models(models_here(arguments.folders))
     reading = read_picture(arguments.file, match, room.read_metadata)
     recipe = reading.recipe
     if arguments.json:

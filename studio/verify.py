@@ -10,17 +10,19 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.core.errors import BadInputImage, BadRecipe, StudioError, in_words
-from studio.core.paths import Folders, model_folders
+from studio.core.installed import Installed
+from studio.core.paths import Folders
 from studio.core.recipe import ImageRef, Recipe
-from studio.core.verify import Verdict, Verification, verify
+from studio.core.verify import Verdict, Verification, verify, with_model_here
 
 if TYPE_CHECKING:
+    from studio.core.model_files import ModelFile
     from studio.core.picture import MadeWith
     from studio.core.pixels import Pixels
     from studio.engine import Engine, Progress
@@ -63,13 +65,24 @@ def verify_files(arguments: argparse.Namespace) -> int:
     return _status(outcomes)
 
 
+def models_here(folders: Folders) -> tuple[Installed, ...]:
+    """The base models that are here, with their digests as far as they were computed before. Walks the folders."""
+    from studio.core.settings import load_settings
+    from studio.model_shelf import make_library
+
+    settings, _ = load_settings(folders.settings)
+    return _installed(make_library(folders, settings).scan())
+
+
 class _Maker:
-    """Makes pictures again, over one engine. State: the engine, and the control pictures inside the file at hand."""
+    """Makes pictures again, over one engine. State: the engine, the models that are
+    here, and the control pictures inside the file at hand."""
 
     def __init__(self, folders: Folders, device: str) -> None:
         self._folders, self._device = folders, device
         self._engine: Engine | None = None
         self._embedded: dict[str, bytes] = {}
+        self._models: tuple[Installed, ...] = ()
 
     def outcome(self, file: Path) -> Outcome:
         """What becomes of one file; nothing is raised for a picture that cannot be made."""
@@ -86,15 +99,25 @@ class _Maker:
 
     def _verified(self, file: Path) -> Verification:
         recipe, made_with, stored = self._read(file)
+        engine = self._ready()
+        rendered = _render(engine, with_model_here(recipe, made_with, self._models), file.name)
+        return verify(stored, recipe, made_with, rendered.pixels, rendered.recipe or recipe, rendered.made_with)
+
+    def _ready(self) -> Engine:
         if self._engine is None:
+            from studio.core.settings import load_settings
             from studio.engine import make_engine
+            from studio.model_shelf import all_folders, make_library
             from studio.state.plugin_room import PluginRoom
 
             folders = self._folders
+            settings, _ = load_settings(folders.settings)
+            library = make_library(folders, settings)
+            self._models = _installed(library.scan())
             room = PluginRoom(folders, (folders.models, folders.files))
-            self._engine = make_engine(model_folders(folders), self._input, self._device, room)
-        rendered = _render(self._engine, recipe, file.name)
-        return verify(stored, recipe, made_with, rendered.pixels, rendered.recipe or recipe, rendered.made_with)
+            places = all_folders(folders, settings)
+            self._engine = make_engine(places, self._input, self._device, room, library=library)
+        return self._engine
 
     def _read(self, file: Path) -> tuple[Recipe, MadeWith | None, Pixels]:
         from studio.gallery import png
@@ -126,6 +149,11 @@ class _Maker:
         except BadInputImage as error:
             hint = "Put the picture back, or verify on the computer that it comes from."
             raise BadInputImage("A control picture is neither in the file nor here.", hint, error.detail) from None
+
+
+def _installed(models: Iterable[ModelFile]) -> tuple[Installed, ...]:
+    bases = (model for model in models if model.is_base)
+    return tuple(Installed(name=model.name, digests=(model.sha256,) if model.sha256 else ()) for model in bases)
 
 
 def _render(engine: Engine, recipe: Recipe, name: str) -> Any:  # Any: `Rendered`; the engine is imported late

@@ -29,7 +29,7 @@ LATER = "20261125-101500-000000-0123abcd"
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "studio.engine.make_engine",
-        lambda _folders, read_image, _device, plugins: FakeEngine(read_image=read_image, plugins=plugins),
+        lambda _folders, read_image, _device, plugins, library: FakeEngine(read_image=read_image, plugins=plugins),
     )
 
 
@@ -185,7 +185,7 @@ def test_a_control_picture_that_is_nowhere_is_said(tmp_path: Path, capsys: pytes
             return super().render(recipe, on_progress)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("studio.engine.make_engine", lambda _f, read, _d, _p: Reads(read_image=read))
+        patch.setattr("studio.engine.make_engine", lambda _f, read, _d, _p, library: Reads(read_image=read))
         status, told = outcome(capsys, file, data=tmp_path / "b")
     assert status == 2
     assert "neither in the file nor here" in str(told[0]["problem"])

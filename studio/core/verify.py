@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import operator
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from studio.core.installed import How, Installed, match_installed
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
@@ -108,6 +110,15 @@ def verify(
         verdict = Verdict.DIFFERENT
     changes = (*circumstances(made_with, again_with), *_plugin_changes(recipe, again_recipe))
     return Verification(verdict=verdict, distance=apart, changes=changes, retouched=retouched)
+
+
+def with_model_here(recipe: Recipe, made_with: MadeWith | None, models: Iterable[Installed]) -> Recipe:
+    """The recipe with the model under the name that it has here, if its weights are found by their digest."""
+    hashes = (recipe.model.sha256, made_with.model_digest if made_with is not None else "")
+    match = match_installed(recipe.model.name, hashes, models)
+    if match is None or match.how is not How.HASH or match.found.name == recipe.model.name:
+        return recipe
+    return replace(recipe, model=replace(recipe.model, name=match.found.name))
 
 
 def circumstances(before: MadeWith | None, after: MadeWith) -> tuple[Change, ...]:

@@ -9,10 +9,11 @@ from functools import partial
 from PySide6.QtCore import QObject, Signal
 
 from studio.core.errors import BadRecipe, StudioError
+from studio.core.installed import Installed
 from studio.core.job import JobState
 from studio.core.library import Link, LinkKind
 from studio.core.picture import Picture
-from studio.core.verify import Verification
+from studio.core.verify import Verification, with_model_here
 from studio.state.background import Background
 from studio.state.job_queue import JobQueue
 
@@ -45,10 +46,12 @@ class Verifier(QObject):
         compare: Compare,
         background: Background,
         forget: Callable[[], None],
+        models: Callable[[], tuple[Installed, ...]] = tuple,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._queue, self._compare, self._background, self._forget = queue, compare, background, forget
+        self._models = models
         self._asked: dict[int, Picture] = {}
         queue.jobs_changed.connect(self._on_jobs)
 
@@ -60,7 +63,8 @@ class Verifier(QObject):
             return
         self._forget()
         try:
-            job = self._queue.submit_recipe(picture.recipe, (Link(kind=LinkKind.REMADE, parent=picture.id),))
+            recipe = with_model_here(picture.recipe, picture.made_with, self._models())
+            job = self._queue.submit_recipe(recipe, (Link(kind=LinkKind.REMADE, parent=picture.id),))
         except StudioError as error:
             self.failed.emit(error)
             return

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from studio.core.installed import Installed
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import PluginRef, PluginUse, Recipe
-from studio.core.verify import CLOSE_PSNR, Change, Verdict, circumstances, distance, verify
+from studio.core.recipe import ModelRef, PluginRef, PluginUse, Recipe
+from studio.core.verify import CLOSE_PSNR, Change, Verdict, circumstances, distance, verify, with_model_here
 
 RECIPE = Recipe(prompt="a cat", seed=7)
 DATA = random.Random(1).randbytes(16 * 16 * 3)
@@ -100,3 +101,11 @@ def test_a_changed_plugin_is_named_by_version_and_digest() -> None:
 
 def test_what_was_not_recorded_is_not_compared() -> None:
     assert circumstances(MadeWith(studio="", device="", dtype="", seconds=0.0), MADE) == ()
+
+
+def test_a_model_that_was_renamed_is_found_by_its_weights() -> None:
+    away = replace(RECIPE, model=ModelRef(name="old name"))
+    here = (Installed(name="mini"), Installed(name="new name", digests=("ab" * 32,)))
+    assert with_model_here(away, MADE, here).model == ModelRef(name="new name")
+    assert with_model_here(away, None, here) == away
+    assert with_model_here(RECIPE, MADE, (Installed(name="mini", digests=("cd" * 32,)),)) == RECIPE
