@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ControlWish:
-    """One --control argument: KIND=FILE[,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N]."""
+    """One --control argument: KIND=FILE[,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N,net=NAME]."""
 
     kind: str  # a `ControlKind`, or one that a plugin adds
     file: Path
     options: dict[str, str] = field(default_factory=dict)
 
 
-_OPTION = re.compile(r",(weight|start|end|invert|resize|low|high)=([^,]*)$")
+_OPTION = re.compile(r",(weight|start|end|invert|resize|low|high|net)=([^,]*)$")
 
 
 def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type of its sub-parsers private
@@ -56,7 +56,7 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
     parser.add_argument("--scheduler", metavar="NAME", help="see “main.py schedulers” (default DPM++ 2M)")
     parser.add_argument("--guidance", type=float, metavar="X", help="guidance scale")
     parser.add_argument("--size", default="256x256", metavar="WxH", help="pixels (default %(default)s)")
-    parser.add_argument("--model", default="mini", metavar="NAME|PATH", help="a model by name or its folder")
+    parser.add_argument("--model", default="mini", metavar="NAME|PATH", help="a model by name, its folder or its file")
     parser.add_argument(
         "--control",
         action="append",
@@ -81,11 +81,39 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
         metavar="FILE|NAME[=WEIGHT]",
         help="a LoRA by file, or by name in the loras folder; may be given several times",
     )
+    _add_more(parser)
     parser.add_argument("--exact", action="store_true", help="32-bit floats: the same bits on every run")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
     parser.add_argument("--out", type=Path, metavar="FILE.png", help="also write the picture to this file")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the picture")
     parser.set_defaults(command=render)
+
+
+def _add_more(parser: argparse.ArgumentParser) -> None:
+    """What is left alone in most pictures."""
+    usual = Draft()
+    parser.add_argument("--init", type=Path, metavar="FILE", help="begin with this picture instead of noise")
+    parser.add_argument(
+        "--strength",
+        type=float,
+        default=usual.strength,
+        help="how much of it is repainted, 0 to 1 (default %(default)s)",
+    )
+    parser.add_argument(
+        "--clip-skip", type=int, default=0, metavar="N", help="leave out the text encoder's last N layers (default 0)"
+    )
+    parser.add_argument(
+        "--rescale", type=float, default=0.0, metavar="X", help="guidance rescale, 0 to 1 (default 0; 0.7 for zero SNR)"
+    )
+    parser.add_argument("--refiner", default="", metavar="NAME|PATH", help="SDXL's refiner, for the last steps")
+    parser.add_argument(
+        "--refine-at",
+        type=float,
+        default=usual.refine_at,
+        metavar="X",
+        help="where it takes over (default %(default)s)",
+    )
+    parser.add_argument("--vae", default="", metavar="NAME|PATH", help="another VAE than the model's own")
 
 
 def render(arguments: argparse.Namespace) -> int:
@@ -99,6 +127,8 @@ def render(arguments: argparse.Namespace) -> int:
     kinds = _check_kinds(wishes, room)
     folders = model_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
+    refiner, folders = _model(arguments.refiner, folders) if arguments.refiner else ("", folders)
+    vae, folders = _model(arguments.vae, folders) if arguments.vae else ("", folders)
     find_model(model, folders)
     usual = _usual(model, folders)
     recipe = expand(_draft(arguments, usual, room), random.Random())[0]
@@ -108,6 +138,9 @@ def render(arguments: argparse.Namespace) -> int:
             recipe,
             controls=tuple(_use(wish, kinds.get(wish.kind), store) for wish in wishes),
             plugins=tuple(room.use(guest, store) for guest in guests),
+            init=store.inputs.add(arguments.init) if arguments.init else None,
+            refiner=ModelRef(name=refiner) if refiner else None,
+            vae=ModelRef(name=vae) if vae else None,
         )
         picture, rate = _make(recipe, folders, store, arguments.device, room.host())
         if arguments.out:
@@ -182,6 +215,10 @@ def _draft(arguments: argparse.Namespace, usual: Draft, room: PluginRoom) -> Dra
         guidance_scale=usual.guidance_scale if arguments.guidance is None else arguments.guidance,
         size=_size(arguments.size),
         exact=arguments.exact,
+        strength=arguments.strength,
+        clip_skip=arguments.clip_skip,
+        guidance_rescale=arguments.rescale,
+        refine_at=arguments.refine_at,
     )
 
 
@@ -193,12 +230,19 @@ def _size(text: str) -> Size:
 
 
 def _model(name: str, folders: tuple[Path, ...]) -> tuple[str, tuple[Path, ...]]:
-    """A model's name and where to look: a path adds its own parent folder in front."""
+    """A model's name and where to look: the path of a folder or file adds its own parent folder in front."""
     path = Path(name).expanduser()
     if path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
         return path.resolve().name, (path.resolve().parent, *folders)
+    if path.is_file():
+        if path.suffix != ".safetensors":
+            hint = "Other formats can run code when they are opened; convert the file first."
+            raise ModelMissing(f"“{path.name}” is not a .safetensors file.", hint)
+        return path.stem, (path.absolute().parent, *folders)
     if len(path.parts) > 1:
-        raise ModelMissing(f"There is no model folder “{name}”.", "Give the name of a model or the path of its folder.")
+        raise ModelMissing(
+            f"There is no model “{name}”.", "Give the name of a model, or the path of its folder or file."
+        )
     return name, folders
 
 
@@ -216,6 +260,7 @@ def _use(wish: ControlWish, guest: tuple[Part, PluginRef] | None, store: Gallery
             resize=ResizeMode(options.get("resize", "crop")),
             low=int(options.get("low", "100")),
             high=int(options.get("high", "200")),
+            net=ModelRef(name=options["net"]) if "net" in options else None,
         )
     except ValueError as error:
         raise BadRecipe(f"An option of the control layer {wish.file.name} cannot be read.", str(error)) from None

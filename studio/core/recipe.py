@@ -109,6 +109,7 @@ class ControlUse:
     low: int = 100
     high: int = 200
     plugin: PluginRef | None = None
+    net: ModelRef | None = None
     found: tuple[FileRef, ...] = ()
 
 
@@ -198,7 +199,7 @@ def _check_more(recipe: Recipe) -> None:
     for what, named in (("refiner", recipe.refiner), ("VAE", recipe.vae)):
         if named is not None and (not isinstance(named.name, str) or not named.name.strip()):
             raise BadRecipe(f"The {what} is named by nothing.", f"Choose a {what}, or none.")
-    for named in (recipe.model, recipe.refiner, recipe.vae):
+    for named in (recipe.model, recipe.refiner, recipe.vae, *(use.net for use in recipe.controls)):
         if named is not None and named.sha256:
             _check_digest(f"The model “{named.name}” names its file", named.sha256)
 

@@ -125,7 +125,8 @@ def _model_json(model: ModelRef) -> str | Json:
 
 
 def _control_json(use: ControlUse) -> Json:
-    plugin = {} if use.plugin is None else {"plugin": _plugin_json(use.plugin)}
+    more: Json = {} if use.plugin is None else {"plugin": _plugin_json(use.plugin)}
+    more |= {} if use.net is None else {"net": _model_json(use.net)}
     return {
         "kind": str(use.kind),
         "image": use.image.digest,
@@ -136,7 +137,7 @@ def _control_json(use: ControlUse) -> Json:
         "invert": use.invert,
         "low": use.low,
         "high": use.high,
-        **plugin,
+        **more,
         **_found_json(use.found),
     }
 
@@ -206,6 +207,8 @@ def _control(item: object) -> ControlUse:
         fields["kind"] = ControlKind(kind) if kind in set(ControlKind) else kind
         if "plugin" in fields:
             fields["plugin"] = _plugin(fields["plugin"])
+        if "net" in fields:
+            fields["net"] = _model(fields["net"])
         fields["resize"] = ResizeMode(_text(fields.get("resize", "crop")))
         fields["image"] = ImageRef(digest=_text(fields.get("image")))
         fields["found"] = tuple(_file(file) for file in _list(fields.get("found", [])))

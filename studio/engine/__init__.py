@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from studio.core.recipe import Recipe
     from studio.engine.diffusion.engine import DiffusionEngine
     from studio.engine.guests import OnFault
+    from studio.engine.intake.library import Library
     from studio.engine.protocol import OnProgress, Undecoded
 
 __all__ = ["Engine", "LazyEngine", "PluginHost", "Progress", "RenderCancelled", "Rendered", "Runner", "make_engine"]
@@ -35,8 +36,9 @@ class LazyEngine:
         device: str = "auto",
         plugins: PluginHost | None = None,
         on_fault: OnFault = "fail",
+        library: Library | None = None,
     ) -> None:
-        self._arguments = (tuple(model_folders), read_image, device, plugins)
+        self._arguments = (tuple(model_folders), read_image, device, plugins, on_fault, library)
         self.on_fault: OnFault = on_fault
         self._engine: DiffusionEngine | None = None
         self._fresh = False
@@ -80,9 +82,11 @@ def make_engine(
     device: str = "auto",
     plugins: PluginHost | None = None,
     on_fault: OnFault = "fail",
+    library: Library | None = None,
 ) -> LazyEngine:
     """The real engine. `model_folders` are searched for model names, in order; `device` is "auto", "cpu", "cuda" or "mps".
 
+    With a `library` it is asked instead: it knows more layouts, and finds moved files by their digest.
     Without `plugins` a recipe that needs one is refused. `on_fault` can be changed later: `engine.on_fault = ...`.
     """
-    return LazyEngine(model_folders, read_image, device, plugins, on_fault)
+    return LazyEngine(model_folders, read_image, device, plugins, on_fault, library)

@@ -34,15 +34,37 @@ def base_of(header: WeightHeader) -> str:
     return next((base for name, base in _TOWERS if name in shapes), "")
 
 
-def controlnet_base(header: WeightHeader) -> str:
-    """The family of a ControlNet, in original (`control_model.`, or without prefix) or diffusers' key names."""
+def is_controlnet(header: WeightHeader) -> bool:
+    """Whether a file is a ControlNet of the kind published first, in original or diffusers' key names.
+
+    No union ControlNet and no control-LoRA: these are other networks.
+    """
     shapes = header.shapes
-    if not any("zero_convs." in name or "controlnet_down_blocks." in name for name in shapes):
+    if not any("zero_convs." in name or name.startswith("controlnet_down_blocks.") for name in shapes):
+        return False
+    return not any("task_embedding" in name or "control_add_embedding" in name or "lora" in name for name in shapes)
+
+
+def controlnet_base(header: WeightHeader) -> str:
+    """The family of a ControlNet: by the width of the text it reads, else by its build; "" for other files."""
+    if not is_controlnet(header):
         return ""
-    if any("control_type" in name or "task_embedding" in name or name.startswith("lora") for name in shapes):
-        return ""  # a union ControlNet, a control-LoRA
+    shapes = header.shapes
     widths = {shape[1] for name, shape in shapes.items() if name.endswith(_ATTENTION) and len(shape) == 2}
-    return _CONTEXT.get(min(widths), "") if len(widths) == 1 else ""
+    known = {_CONTEXT[width] for width in widths if width in _CONTEXT}
+    if known:
+        return known.pop() if len(known) == 1 else ""
+    if any("label_emb." in name or "add_embedding." in name for name in shapes):
+        return "sdxl"
+    return (
+        "sd2" if any(name.endswith("proj_in.weight") and len(shape) == 2 for name, shape in shapes.items()) else "sd1"
+    )
+
+
+def in_words(base: str) -> str:
+    """A family as an artist knows it."""
+    names = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "SDXL's refiner", "mini": "Studio Mini"}
+    return names.get(base, "another kind of")
 
 
 def prediction_of(base: str, stem: str, header: WeightHeader) -> tuple[str, bool]:

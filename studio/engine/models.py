@@ -21,6 +21,7 @@ INDEX = "model_index.json"
 CONTROLNET = "controlnet"
 COMPANIONS = "companions.json"
 SAFE = ".safetensors"
+_KINDS = ("vae", "controlnet", "controlnets")  # folders for them within a models folder
 WEIGHTS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 SECOND = "text_encoder_2"  # of SDXL; its refiner has no first one
 _DISTILLED = {"LCMScheduler": "lcm", "TCDScheduler": "tcd"}
@@ -32,6 +33,19 @@ def find_model(name: str, folders: Iterable[Path]) -> Path:
     place = find_place(name, folders)
     check_model(name, place)
     return place
+
+
+def find_part(name: str, folders: Iterable[Path]) -> Path:
+    """The folder or file of something that is no model of its own: a VAE, a ControlNet. Raises `ModelMissing`."""
+    if name and name not in (".", "..") and not set(name) & set("/\\:\0"):
+        for parent in folders:
+            for place in (parent / name, *(parent / kind / name for kind in _KINDS)):
+                if (place / "config.json").is_file() or (place / INDEX).is_file():
+                    return place
+                if (file := place.with_name(f"{name}{SAFE}")).is_file():
+                    check_safetensors(name, file)
+                    return file
+    raise ModelMissing(f"There is nothing named “{name}” in the models folders.", "Look at the names of your files.")
 
 
 def find_place(name: str, folders: Iterable[Path]) -> Path:

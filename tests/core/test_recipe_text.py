@@ -19,20 +19,20 @@ unit = st.floats(0, 1, allow_nan=False)
 sides = st.integers(8, 256).map(lambda n: n * 8)
 prompts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=300)
 digests = st.binary(min_size=32, max_size=32).map(bytes.hex)
-controls = st.builds(
-    lambda kind, digest, weight, ends, resize, invert, low, high: ControlUse(
-        kind=kind, image=ImageRef(digest=digest), weight=weight, start=min(ends), end=max(ends), resize=resize,
-        invert=invert, low=low, high=high,
-    ),
-    st.sampled_from(ControlKind), digests, st.floats(0, 4), st.tuples(unit, unit), st.sampled_from(ResizeMode),
-    st.booleans(), st.integers(0, 255), st.integers(0, 255),
-)  # fmt: skip
-schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
 models = st.builds(
     lambda name, sha256: ModelRef(name=name, sha256=sha256),
     st.sampled_from(["mini", "Träume v1.5", "模型"]), st.one_of(st.just(""), digests),
 )  # fmt: skip
 names = st.one_of(st.none(), models)
+controls = st.builds(
+    lambda kind, digest, weight, ends, resize, invert, low, high, net: ControlUse(
+        kind=kind, image=ImageRef(digest=digest), weight=weight, start=min(ends), end=max(ends), resize=resize,
+        invert=invert, low=low, high=high, net=net,
+    ),
+    st.sampled_from(ControlKind), digests, st.floats(0, 4), st.tuples(unit, unit), st.sampled_from(ResizeMode),
+    st.booleans(), st.integers(0, 255), st.integers(0, 255), names,
+)  # fmt: skip
+schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
 more = st.fixed_dictionaries({
     "init": st.one_of(st.none(), digests.map(lambda digest: ImageRef(digest=digest))), "strength": unit,
     "clip_skip": st.integers(0, 11), "guidance_rescale": unit, "refiner": names, "refine_at": unit, "vae": names,

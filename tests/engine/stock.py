@@ -14,6 +14,7 @@ from PIL import Image
 
 from studio.core.recipe import Recipe
 from studio.engine.control_maps import control_map
+from studio.engine.diffusion.parts import ready
 from studio.engine.diffusion.schedulers import make_scheduler
 from tests.engine.conftest import DRAWINGS
 
@@ -51,6 +52,9 @@ class Stock:
             plain = {} if is_xl else {"safety_checker": None, "requires_safety_checker": False}
             kind = diffusers.StableDiffusionXLPipeline if is_xl else diffusers.StableDiffusionPipeline
             base = kind.from_pretrained(str(folder), dtype=torch.float32, local_files_only=True, **plain)
+            for part in base.components.values():
+                if isinstance(part, torch.nn.Module):
+                    ready(part)  # weights at the studio's alignment: the stock classes' last bits depend on it
             base.folder, base.is_xl = folder, is_xl
             base.scheduler_config = json.loads((folder / "scheduler" / "scheduler_config.json").read_text("utf-8"))
             self.loaded[name] = base
@@ -90,6 +94,7 @@ class Stock:
         if recipe.controls:
             folder = str(base.folder / "controlnet")
             net = diffusers.ControlNetModel.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
+            ready(net)
             parts["controlnet"] = net if len(recipe.controls) == 1 else [net] * len(recipe.controls)
         name += ("ControlNet" if recipe.controls else "") + ("Img2Img" if recipe.init is not None else "")
         if base.is_xl:

@@ -242,7 +242,7 @@ def test_all_at_once_in_a_defined_order(guested: Any, host: ToyHost) -> None:
     assert log == [*start, *steps, "-lora", "-first", "-second"]
     assert_same(before, all_of(model))
 
-    net = guested._made_ready().pool.controlnet(model)
+    net = guested._made_ready().pool.controlnet(model, "scribble")[1]
     maps = [
         hint_tensor(control_map(one, RECIPE.size, DRAWINGS[one.image.digest]), 2, model.device, model.dtype)
         for one in (scribble, canny, replace(scribble, image=SECOND))

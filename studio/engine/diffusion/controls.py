@@ -80,8 +80,10 @@ class Controls:
         branches: int,
         poll: Callable[[], None],
         guests: Mapping[int, Residuals] = _NO_GUESTS,
+        note: Callable[[str], None] = lambda _sentence: None,
     ) -> list[Residuals]:
         """The layers of a recipe in their order, ready for the loop. `guests`: of plugins' kinds, by `id` of the use.
+        `note` is told which network reads what.
 
         Raises `StudioError` for pictures or models that cannot be used.
         """
@@ -91,7 +93,10 @@ class Controls:
                 ready += [guests[id(use)]] if id(use) in guests else []  # else it acts by other means
                 continue
             poll()
-            controlnet = with_hint_slot(self._pool.controlnet(model))
+            name, network = self._pool.controlnet(model, str(use.kind), use.net)
+            if name != model.name:
+                note(f"{use.kind} is read by {name}.")
+            controlnet = with_hint_slot(network)
             ready.append(
                 ControlNetResiduals(controlnet, self._embedding(use, recipe.size, model, controlnet, branches), use)
             )
@@ -102,7 +107,7 @@ class Controls:
         self._kept.clear()
 
     def _embedding(self, use: ControlUse, size: Size, model: Model, controlnet: Any, branches: int) -> Tensor:
-        look = (use.kind, use.image, use.resize, use.invert, use.low, use.high)
+        look = (use.kind, use.net, use.image, use.resize, use.invert, use.low, use.high)
         key = (model.key, look, size, branches)
         known = self._kept.get(key)
         if known is None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from studio.core.recipe import PluginRef, Recipe
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
 from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, undecoded
-from studio.engine.diffusion.memory import as_out_of_memory, free
+from studio.engine.diffusion.memory import as_out_of_memory, free, is_lack
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.painting import Painter, check_size
+from studio.engine.diffusion.placement import WORDS, Level, Placement, is_spoilt_for, levels_of
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.snapshot import settings_kept
 from studio.engine.found_files import Stamp, still_there
 from studio.engine.guests import Guests, OnFault
+from studio.engine.intake.library import Library
 from studio.engine.libraries import be_quiet
 from studio.engine.protocol import OnProgress, PluginHost, ReadImage, Rendered, Undecoded
 
@@ -41,7 +44,8 @@ class _Ready:
 
 
 class DiffusionEngine:
-    """Makes pictures with Stable Diffusion 1.x, 2.x and XL models. State: `_ready`, and `_last`, the last job's picture.
+    """Makes pictures with Stable Diffusion 1.x, 2.x and XL models. State: `_ready`, `_learnt`, and `_last`, the last job's
+    picture.
 
     `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails.
     """
@@ -53,11 +57,14 @@ class DiffusionEngine:
         device: str = "auto",
         plugins: PluginHost | None = None,
         on_fault: OnFault = "fail",
+        library: Library | None = None,
     ) -> None:
         self._model_folders, self._read_image, self._wanted = model_folders, read_image, device
+        self._library = library
         self._plugins, self.on_fault = plugins, on_fault
         self._ready: _Ready | None = None
-        self._last: tuple[tuple[Recipe, object, PluginRef | None], Rendered, tuple[Stamp, ...]] | None = None
+        self._last: tuple[tuple[object, ...], Rendered, tuple[Stamp, ...]] | None = None
+        self._learnt: dict[tuple[object, ...], Level] = {}  # where a picture that lacked memory begins next time
 
     def prepare(self) -> EngineReady:
         """Choose the device (the libraries came with this module). Raises `StudioError`."""
@@ -66,7 +73,16 @@ class DiffusionEngine:
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
-        return self._guarded(recipe, lambda: self._render(recipe, Reporter(recipe.steps, on_progress)))
+        levels = levels_of(self._made_ready().device.torch_device)
+        level = self._learnt.get(_demand(recipe), levels[0])
+        while True:
+            try:
+                return self._guarded(recipe, partial(self._render, recipe, Reporter(recipe.steps, on_progress), level))
+            except OutOfMemory:
+                if level == levels[-1]:
+                    raise
+            level = levels[levels.index(level) + 1]  # outside `except`: the error keeps nothing alive by now
+            self._learnt[_demand(recipe)] = level
 
     def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
         """The picture of latents that `render` told before. Raises `StudioError`, `RenderCancelled`."""
@@ -104,28 +120,35 @@ class DiffusionEngine:
         self._let_go()
         self._ready = None
 
-    def _render(self, recipe: Recipe, report: Reporter) -> Rendered:
+    def _render(self, recipe: Recipe, report: Reporter, level: Level) -> Rendered:
         began, ready = time.monotonic(), self._made_ready()
         guests = Guests(self._plugins, self._read_image, recipe, self.on_fault, as_out_of_memory)
         guests.look_up()
         guests.write_prompt(report.phase)
+        if level in WORDS:
+            guests.note_once(WORDS[level])
         while True:
             try:
-                return self._attempt(guests, ready, report, began)
+                return self._attempt(guests, ready, report, began, level)
             except StudioError as error:
                 if not guests.leave_out(error):
                     raise
 
-    def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float) -> Rendered:
+    def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float, level: Level) -> Rendered:
         """Make the picture with the guests that are left."""
         recipe = guests.recipe
         model = self._loaded(recipe, ready, report)
-        made_from = recipe, model.key, guests.sampler_version
+        made_from = recipe, model.key, guests.sampler_version, level
         last = self._last
         if last is not None and last[0] == made_from and still_there(last[2]) and not guests.faults:
             return replace(last[1], reused=True, recipe=guests.changed_recipe(last[1].recipe))
         self._last = None
-        rendered = _finished(guests, model, ready, self._paint(guests, model, ready, report, began), report, began)
+        if is_spoilt_for(model, level):
+            ready.pool.clear()
+            model = self._loaded(recipe, ready, report)
+        place = Placement(model, level)
+        pixels = self._paint(guests, model, ready, report, began, place)
+        rendered = _finished(guests, model, ready, pixels, report, began)
         if not guests.faults:
             self._last = (made_from, rendered, tuple(guests.files.stamps))
         return rendered
@@ -141,16 +164,27 @@ class DiffusionEngine:
             pixels = decode_patiently(model.vae, latents_of(kept).to(model.device))
         return replace(_finished(guests, model, ready, pixels, report, began), recipe=guests.made_recipe())
 
-    def _paint(self, guests: Guests, model: Model, ready: _Ready, report: Reporter, began: float) -> Pixels:
+    def _paint(
+        self, guests: Guests, model: Model, ready: _Ready, report: Reporter, began: float, place: Placement
+    ) -> Pixels:
         """Latents, told to whoever keeps them, then pixels."""
         recipe = guests.recipe
         check_size(recipe.size, model)
-        painter = Painter(controls=ready.controls, read_image=self._read_image, report=report, spoilt=ready.pool.clear)
+        painter = Painter(
+            controls=ready.controls, read_image=self._read_image, report=report, spoilt=ready.pool.clear, place=place
+        )
         with ExitStack() as stack:
             latents = painter.paint(guests, model, _refiner_of(recipe, model, ready, report), stack)
             report.decoding(undecoded(latents, guests.made_recipe(), time.monotonic() - began))
-            with interruptible((model.vae.decoder,), report):
-                return decode(model.vae, latents)
+            with place.at_work(model.vae), interruptible((model.vae.decoder,), report):
+                try:
+                    return _looked_at(decode(model.vae, latents), guests)
+                except (MemoryError, RuntimeError) as error:
+                    if not is_lack(error):
+                        raise
+                free()  # the loop has run: better slowly than again
+                guests.note_once("Memory was short: the picture was decoded in tiles, on the processor.")
+                return _looked_at(decode_patiently(model.vae, latents), guests)
 
     def _loaded(self, recipe: Recipe, ready: _Ready, report: Reporter) -> Model:
         """The model of a recipe, with another VAE in it where the recipe names one."""
@@ -166,7 +200,7 @@ class DiffusionEngine:
         if self._ready is None:
             use_all_cores()
             device = choose_device(self._wanted)
-            pool = ModelPool(self._model_folders, device)
+            pool = ModelPool(self._model_folders, device, self._library)
             self._ready = _Ready(device, pool, Controls(pool, self._read_image))
         return self._ready
 
@@ -186,6 +220,18 @@ def _finished(guests: Guests, model: Model, ready: _Ready, pixels: Pixels, repor
     if guests.sampler_version is not None:
         made_with = replace(made_with, versions=(*made_with.versions, _version_of(guests.sampler_version)))
     return Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
+
+
+def _looked_at(pixels: Pixels, guests: Guests) -> Pixels:
+    """The pixels; when they are black all over, that is said."""
+    if not any(pixels.data):
+        guests.note_once("The picture is black all over; “exact” (32-bit floats) or another VAE may help.")
+    return pixels
+
+
+def _demand(recipe: Recipe) -> tuple[object, ...]:
+    """What decides how much memory a picture takes."""
+    return recipe.model, recipe.refiner, recipe.size, recipe.exact, len(recipe.controls), len(recipe.plugins)
 
 
 def _refiner_of(recipe: Recipe, model: Model, ready: _Ready, report: Reporter) -> Callable[[], Model] | None:

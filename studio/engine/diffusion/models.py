@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,24 +12,30 @@ from typing import Any
 import torch
 
 from studio.core.errors import ModelMissing
+from studio.core.model_files import Kind, Traits
 from studio.core.recipe import ModelRef
+from studio.core.weights import read_weight_header
+from studio.engine.checkpoints import controlnet_base, in_words
 from studio.engine.diffusion.devices import Device
 from studio.engine.diffusion.parts import Parts, Poll, load_controlnet, load_folder, load_vae
 from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
 from studio.engine.diffusion.single_file import load_controlnet_file, load_file, load_vae_file
+from studio.engine.intake.library import Library
 from studio.engine.models import (
     CONTROLNET,
+    check_model,
     check_safetensors,
     companions_of,
     component_weights,
     find_model,
+    find_part,
     fingerprint,
     weight_files,
 )
 
 MINI_CHANNELS = 16  # of Studio Mini's latents; Stable Diffusion has 4
-_Key = tuple[Path, tuple[tuple[str, int, int], ...], torch.dtype]
+_Key = tuple[Path, tuple[tuple[str, int, int], ...], torch.dtype, Traits | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +85,8 @@ class Model:
             return "sdxl_refiner" if self.wants_aesthetics else "sdxl"
         if self.latent_channels == MINI_CHANNELS:
             return "mini"
-        return "sd2" if self.unet.config.cross_attention_dim == 1024 else "sd1"
+        width = self.unet.config.cross_attention_dim
+        return "sd2" if width == 1024 or (width != 768 and self.unet.config.use_linear_projection) else "sd1"
 
     @property
     def learns_variance(self) -> bool:
@@ -103,14 +110,13 @@ def bytes_of(module: Any) -> int:
 class ModelPool:
     """Loads models by name and keeps those used last.
 
-    `budget` is how many bytes of weights may stay, `find` tells where a model lies. State: `_kept` (the last used one at
-    the end) and `_digests` (by path, size and time of change).
+    `budget` is how many bytes of weights may stay; a `library` knows where things lie, else the folders are looked
+    through. State: `_kept` (the last used one at the end), `_vaes`, `_nets` and `_digests` (by path, size and time of
+    change).
     """
 
-    def __init__(
-        self, folders: tuple[Path, ...], device: Device, find: Callable[[ModelRef], Path] | None = None
-    ) -> None:
-        self._folders, self._device, self._find = folders, device, find
+    def __init__(self, folders: tuple[Path, ...], device: Device, library: Library | None = None) -> None:
+        self._folders, self._device, self._library = folders, device, library
         self.budget = device.memory_bytes // 2
         self._kept: OrderedDict[_Key, Model] = OrderedDict()
         self._vaes: OrderedDict[_Key, Any] = OrderedDict()
@@ -130,12 +136,11 @@ class ModelPool:
 
     def vae(self, ref: ModelRef, model: Model, exact: bool) -> Any:
         """A VAE of this name, to be used with a model. Raises `ModelMissing`."""
-        place, key = self._place(ref, exact)
+        place, key = self._place(ref, exact, Kind.VAE)
         if key not in self._vaes:
             self._vaes.clear()
-            load = load_vae_file if place.is_file() else load_vae
-            folder = place / "vae" if (place / "vae").is_dir() else place
-            self._vaes[key] = load(place if place.is_file() else folder, key[2]).to(self._device.torch_device)
+            vae = load_vae_file(place, key[2]) if place.is_file() else load_vae(_inside(place, "vae"), key[2])
+            self._vaes[key] = vae.to(self._device.torch_device)
         vae = self._vaes[key]
         if vae.config.latent_channels != model.vae.config.latent_channels:
             raise ModelMissing(
@@ -143,11 +148,15 @@ class ModelPool:
             )
         return vae
 
-    def controlnet(self, model: Model) -> Any:
-        """The ControlNetModel that lies beside a model, in its `controlnet` folder. Raises `ModelMissing`."""
-        if CONTROLNET not in model.controlnets:
-            model.controlnets[CONTROLNET] = self._load_controlnet(model).to(model.device)
-        return model.controlnets[CONTROLNET]
+    def controlnet(self, model: Model, kind: str, ref: ModelRef | None = None) -> tuple[str, Any]:
+        """Name and network that read control layers of this kind for a model. Raises `ModelMissing`, before loading
+        what was made for another family."""
+        name, place = self._find_net(model, kind, ref)
+        key = str(place)
+        if key not in model.controlnets:
+            loaded = load_controlnet_file if place.is_file() else load_controlnet
+            model.controlnets[key] = loaded(place, model.dtype).to(model.device)
+        return name, model.controlnets[key]
 
     def clear(self) -> None:
         """Let go of everything loaded."""
@@ -161,9 +170,19 @@ class ModelPool:
             del self._kept[key]
         return bool(others)
 
-    def _place(self, ref: ModelRef, exact: bool) -> tuple[Path, _Key]:
-        place = find_model(ref.name, self._folders) if self._find is None else self._find(ref)
-        return place, (place, fingerprint(place), torch.float32 if exact else self._device.dtype)
+    def _place(self, ref: ModelRef, exact: bool, kind: Kind = Kind.CHECKPOINT) -> tuple[Path, _Key]:
+        """Where a thing lies, and all that decides what is loaded of it. Raises `ModelMissing`."""
+        traits = None
+        if self._library is not None:
+            found = self._library.find(ref.name, ref.sha256, kind)
+            place, traits = found.path, found.traits
+            if kind is Kind.CHECKPOINT:
+                check_model(found.name, place)
+        elif kind is Kind.CHECKPOINT:
+            place = find_model(ref.name, self._folders)
+        else:
+            place = find_part(ref.name, self._folders)
+        return place, (place, fingerprint(place), torch.float32 if exact else self._device.dtype, traits)
 
     def _make_room(self, wanted: int) -> None:
         """Let go of the models used longest ago until `wanted` more bytes fit into the budget."""
@@ -171,7 +190,8 @@ class ModelPool:
             self._kept.popitem(last=False)
 
     def _load(self, name: str, place: Path, key: _Key, poll: Poll) -> Model:
-        parts = (load_file if place.is_file() else load_folder)(name, place, key[2], poll)
+        single = place.is_file()
+        parts = load_file(name, place, key[2], poll, key[3]) if single else load_folder(name, place, key[2], poll)
         _check_fit(name, parts)
         device = self._device.torch_device
         for module in (*(tower.model for tower in parts.text.towers), parts.unet, parts.vae):
@@ -181,7 +201,7 @@ class ModelPool:
             name=name,
             folder=place,
             key=key,
-            digest=self._digest(place.is_file(), weight_files(name, place)),
+            digest=self._digest(single, weight_files(name, place)),
             unet=parts.unet,
             vae=parts.vae,
             text=parts.text,
@@ -191,20 +211,37 @@ class ModelPool:
             device=device,
         )
 
-    def _load_controlnet(self, model: Model) -> Any:
-        if model.folder.is_file():
-            file = model.folder.with_name(f"{model.folder.stem}.{CONTROLNET}.safetensors")
-            if file.is_file():
-                return load_controlnet_file(model.name, file, model.dtype)
-        folder = companions_of(model.folder) / CONTROLNET
-        if not (folder / "config.json").is_file():
+    def _find_net(self, model: Model, kind: str, ref: ModelRef | None) -> tuple[str, Path]:
+        """The ControlNet that is named, the one beside the model, or one that is called after the kind of layer."""
+        if ref is not None:
+            place = _inside(self._place(ref, True, Kind.CONTROLNET)[0], CONTROLNET)
+            self._check_net(model, ref.name, place)
+            return ref.name, place
+        beside = companions_of(model.folder) / CONTROLNET
+        if (beside / "config.json").is_file():
+            self._check_net(model, model.name, beside)
+            return model.name, beside
+        for file in () if self._library is None else self._library.installed():
+            fits = file.kind is Kind.CONTROLNET and not file.problem and str(file.family) == model.family
+            if fits and kind in file.name.lower():
+                return file.name, file.path
+        raise ModelMissing(
+            f"There is no ControlNet for {kind} layers with the model “{model.name}”.",
+            f"Put one for {in_words(model.family)} models into a models folder, or switch the layer off.",
+        )
+
+    def _check_net(self, model: Model, name: str, place: Path) -> None:
+        """Raise `ModelMissing` unless a ControlNet is whole and, as far as its header tells, of the model's family."""
+        files = (place,) if place.is_file() else component_weights(name, place, "diffusion_pytorch_model")
+        for file in files:
+            check_safetensors(name, file)
+        base = controlnet_base(read_weight_header(files[0])) if len(files) == 1 else ""
+        known = {"sd1", "sd2", "sdxl"} & {model.family}
+        if base and known and base != model.family and model.latent_channels == 4:
             raise ModelMissing(
-                f"The model “{model.name}” has no ControlNet, so a control layer cannot steer it.",
-                "Switch the control layers off, or choose a model with a controlnet folder.",
+                f"The ControlNet “{name}” steers {in_words(base)} models; “{model.name}” is {in_words(model.family)}.",
+                "Choose another ControlNet, or another model.",
             )
-        for weights in component_weights(model.name, folder, "diffusion_pytorch_model"):
-            check_safetensors(model.name, weights)
-        return load_controlnet(folder, model.dtype)
 
     def _digest(self, single: bool, files: Sequence[Path]) -> str:
         """SHA-256 over the digests of weight files, each read once while it does not change; of a `single` one its own."""
@@ -218,6 +255,11 @@ class ModelPool:
             with file.open("rb") as stream:
                 self._digests[place] = hashlib.file_digest(stream, "sha256").digest()
         return self._digests[place]
+
+
+def _inside(place: Path, part: str) -> Path:
+    """The folder of one part, which may be given itself or lie in a model's."""
+    return place / part if (place / part / "config.json").is_file() else place
 
 
 def _is_xl(unet: Any) -> bool:

@@ -20,6 +20,7 @@ from studio.engine.diffusion.guest_sampler import GuestSampler
 from studio.engine.diffusion.guides import Source, prepare_guides
 from studio.engine.diffusion.latents import seeded
 from studio.engine.diffusion.models import Model
+from studio.engine.diffusion.placement import Placement
 from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
@@ -35,6 +36,7 @@ class Painter:
     read_image: ReadImage
     report: Reporter
     spoilt: Callable[[], None]  # called when a plugin left a model changed
+    place: Placement
 
     def paint(self, guests: Guests, model: Model, refiner: Callable[[], Model] | None, stack: ExitStack) -> Tensor:
         """Latents (1, channels, height / f, width / f) of the finished picture. Adapters go with `stack`.
@@ -54,14 +56,18 @@ class Painter:
         denoiser = denoiser_of(model, recipe.size, guidance.branches)
         adapters = attach_all(guests, denoiser, stack, report.phase, self.spoilt)
         report.phase("reading the prompt")
-        said = read_prompt(recipe, model, guidance.branches, adapters)
-        residuals = self._residuals(recipe, model, guidance.branches, adapters)
+        with self.place.at_work(*(tower.model for tower in model.text.towers)):
+            said = read_prompt(recipe, model, guidance.branches, adapters)
+        with self.place.at_work(*model.controlnets.values()):
+            residuals = self._residuals(guests, model, guidance.branches, adapters)
         pull = prepare_guides(guests, denoiser, source, report.phase)
         if recipe.init is not None:
             report.phase("reading the picture")
-        start = start_latents(recipe, model, sampler, generator, self.read_image)
+        with self.place.at_work(*([] if recipe.init is None else [model.vae])):
+            start = start_latents(recipe, model, sampler, generator, self.read_image)
+        networks = (model.unet, *model.controlnets.values())
         report.begin()
-        with interruptible((model.unet, *model.controlnets.values()), report):
+        with self.place.at_work(*networks, *([] if pull is None else [model.vae])), interruptible(networks, report):
             latents = denoise(
                 model.unet,
                 sampler,
@@ -81,6 +87,7 @@ class Painter:
     ) -> Tensor:
         """The last steps, by SDXL's refiner: the prompt alone guides them."""
         model, report = refiner(), self.report
+        place = Placement(model, self.place.level)
         sampler = _own_sampler(recipe, model, generator)
         sampler.go_on_from(recipe.refine_at)
         left = len(sampler.timesteps)
@@ -88,9 +95,10 @@ class Painter:
             return latents
         report.phase("reading the prompt")
         guidance = guidance_of(recipe, model)
-        said = read_prompt(recipe, model, guidance.branches)
+        with place.at_work(*(tower.model for tower in model.text.towers)):
+            said = read_prompt(recipe, model, guidance.branches)
         report.phase("refining")
-        with interruptible((model.unet,), report):
+        with place.at_work(model.unet), interruptible((model.unet,), report):
             return denoise(
                 model.unet,
                 sampler,
@@ -102,8 +110,9 @@ class Painter:
                 added=said.added,
             )
 
-    def _residuals(self, recipe: Recipe, model: Model, branches: int, adapters: Sequence[Attached]) -> list[Residuals]:
+    def _residuals(self, guests: Guests, model: Model, branches: int, adapters: Sequence[Attached]) -> list[Residuals]:
         """ControlNets and what adapters add, in the order of the recipe: control layers, then plugin layers."""
+        recipe = guests.recipe
         if recipe.controls:
             self.report.phase("preparing controls")
         height, width = recipe.size.height // model.vae_factor, recipe.size.width // model.vae_factor
@@ -113,7 +122,7 @@ class Painter:
             for adapter in adapters
             if adapter.steering.residuals is not None
         }
-        ready_made = self.controls.prepare(recipe, model, branches, self.report.poll, given)
+        ready_made = self.controls.prepare(recipe, model, branches, self.report.poll, given, guests.note_once)
         return ready_made + [given[id(use)] for use in recipe.plugins if id(use) in given]
 
 

@@ -14,6 +14,7 @@ from studio.core.errors import ModelMissing
 from studio.engine.diffusion.prompts import TextEncoder, Tower
 from studio.engine.models import INDEX, component_weights
 
+ALIGNMENT = 64  # bytes
 _STEM = "diffusion_pytorch_model"
 Poll = Callable[[], None]  # called between parts; may raise to stop the loading
 
@@ -119,17 +120,16 @@ def ready(model: Any) -> Any:
 def own_copy(tensor: torch.Tensor) -> torch.Tensor:
     """The same numbers outside the mapped file, which would kill the process if it were cut short under it.
 
-    The copy stands at the same address modulo 64: matrix kernels choose their order of summation by alignment, so a
-    plain `clone` gives other last bits than the stock pipelines, which compute in the mapped file.
+    The copy begins at a multiple of 64 bytes: matrix kernels choose their order of summation by alignment, and in a
+    mapped file that depends on the length of its header. So a model gives the same bits from a folder and from a file.
     """
-    if tensor.device.type != "cpu" or not tensor.is_contiguous():
+    if tensor.device.type != "cpu" or tensor.numel() == 0:
         return tensor
-    room = torch.empty(tensor.nbytes + 64, dtype=torch.uint8)
-    shift = (tensor.data_ptr() - room.data_ptr()) % 64
-    if shift % tensor.element_size():
-        return tensor
-    copy = room[shift : shift + tensor.nbytes].view(tensor.dtype).view(tensor.shape)
-    return copy.copy_(tensor)
+    plain = tensor.contiguous()
+    room = torch.empty(plain.nbytes + ALIGNMENT, dtype=torch.uint8)
+    shift = -room.data_ptr() % ALIGNMENT
+    copy = room[shift : shift + plain.nbytes].view(plain.dtype).view(plain.shape)
+    return copy.copy_(plain)
 
 
 def _text_class(folder: Path, part: str) -> Any:

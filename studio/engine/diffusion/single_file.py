@@ -6,16 +6,20 @@ What a file does not say of itself - configs, tokenizer - ships in resources/con
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from studio.core.errors import ModelMissing
+from studio.core.model_files import Traits
 from studio.core.weights import WeightHeader, read_weight_header
 from studio.engine import checkpoints
 from studio.engine.checkpoints import base_of, controlnet_base, prediction_of
 from studio.engine.clip_words import clip_vocabulary
+from studio.engine.diffusion.memory import is_lack
 from studio.engine.diffusion.parts import (
     Parts,
     Poll,
@@ -31,8 +35,11 @@ from studio.engine.diffusion.prompts import Tower
 _TOWERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
 
 
-def load_file(name: str, file: Path, dtype: torch.dtype, poll: Poll) -> Parts:
-    """All parts of a checkpoint. Raises `ModelMissing` for files that are none, or of a family the loop cannot use."""
+def load_file(name: str, file: Path, dtype: torch.dtype, poll: Poll, traits: Traits | None = None) -> Parts:
+    """All parts of a checkpoint; `traits` tell more of it than its header may.
+
+    Raises `ModelMissing` for files that are none, or of a family the loop cannot use.
+    """
     header = read_weight_header(file)
     base = base_of(header)
     if not base:
@@ -40,6 +47,11 @@ def load_file(name: str, file: Path, dtype: torch.dtype, poll: Poll) -> Parts:
             f"“{file.name}” is no checkpoint of Stable Diffusion 1.x, 2.x or XL.", "Choose another model."
         )
     configs = checkpoints.CONFIGS / base
+    with _in_words(file):
+        return _load(file, configs, dtype, poll, _scheduler(configs, base, file.stem, header, traits))
+
+
+def _load(file: Path, configs: Path, dtype: torch.dtype, poll: Poll, scheduler: dict[str, Any]) -> Parts:
     poll()
     tensors = _tensors(file)
     towers = []
@@ -57,23 +69,35 @@ def load_file(name: str, file: Path, dtype: torch.dtype, poll: Poll) -> Parts:
         unet=unet,
         vae=vae,
         text=text_encoder(towers, unet, bool(index.get("force_zeros_for_empty_prompt", False))),
-        scheduler_config=_scheduler(configs, base, file.stem, header),
+        scheduler_config=scheduler,
     )
 
 
-def load_controlnet_file(name: str, file: Path, dtype: torch.dtype) -> Any:
+def load_controlnet_file(file: Path, dtype: torch.dtype) -> Any:
     """A ControlNet in one file, with original or diffusers' key names. Raises `ModelMissing`."""
+    from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
+
     base = controlnet_base(read_weight_header(file))
     if not base:
         raise ModelMissing(f"“{file.name}” is no ControlNet the studio can use.", "Choose another one.")
-    return _single(controlnet_class(), checkpoints.CONFIGS / base, "controlnet", _tensors(file), dtype)
+    with _in_words(file):
+        tensors = _tensors(file)
+        config = _config(checkpoints.CONFIGS / base / "controlnet" / "config.json")
+        converted = dict(convert_controlnet_checkpoint(tensors, config))
+        for number, place in (("linear_1", 0), ("linear_2", 2)):  # SDXL's; diffusers' converter leaves them out
+            for kind in ("weight", "bias"):
+                for prefix in ("", "control_model."):
+                    if (key := f"{prefix}label_emb.0.{place}.{kind}") in tensors:
+                        converted[f"add_embedding.{number}.{kind}"] = tensors[key]
+        return _single(controlnet_class(), checkpoints.CONFIGS / base, "controlnet", converted, dtype)
 
 
 def load_vae_file(file: Path, dtype: torch.dtype) -> Any:
     """The VAE in a file: one of its own, or that of a checkpoint. Raises `ModelMissing`."""
     header = read_weight_header(file)
     base = base_of(header) or ("sdxl" if "xl" in file.stem.lower() else "sd1")
-    return _single(vae_class(), checkpoints.CONFIGS / base, "vae", _tensors(file), dtype)
+    with _in_words(file):
+        return _single(vae_class(), checkpoints.CONFIGS / base, "vae", _tensors(file), dtype)
 
 
 def clip_tokenizer(options: dict[str, Any]) -> Any:
@@ -82,6 +106,21 @@ def clip_tokenizer(options: dict[str, Any]) -> Any:
 
     vocabulary, merges = clip_vocabulary()
     return CLIPTokenizer(vocab=dict(vocabulary), merges=list(merges), **options)
+
+
+@contextmanager
+def _in_words(file: Path) -> Iterator[None]:
+    """Shapes and names that diffusers' converters did not expect, said in a sentence."""
+    try:
+        yield
+    except (ValueError, KeyError, AttributeError, IndexError, RuntimeError) as error:
+        if is_lack(error):
+            raise
+        raise ModelMissing(
+            f"“{file.name}” is built unlike the models it looks like, and cannot be loaded.",
+            "Choose another file.",
+            repr(error),
+        ) from error
 
 
 def _tensors(file: Path) -> dict[str, Any]:
@@ -115,10 +154,12 @@ def _text_model(configs: Path, part: str, tensors: dict[str, Any], dtype: torch.
     )
 
 
-def _scheduler(configs: Path, base: str, stem: str, header: WeightHeader) -> dict[str, Any]:
-    """The family's noise levels, with what the file says of its prediction."""
+def _scheduler(configs: Path, base: str, stem: str, header: WeightHeader, traits: Traits | None) -> dict[str, Any]:
+    """The family's noise levels, with what the file, or the artist, says of its prediction."""
     config = _config(configs / "scheduler" / "scheduler_config.json")
     prediction, zero_snr = prediction_of(base, stem, header)
+    if traits is not None:
+        prediction, zero_snr = str(traits.prediction) or prediction, bool(traits.zero_snr) or zero_snr
     config["prediction_type"] = prediction
     if zero_snr:
         config |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
