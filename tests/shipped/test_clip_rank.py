@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -123,7 +124,10 @@ def test_a_real_clip_folder_scores(tmp_path: Path) -> None:
     CLIPModel(config).save_pretrained(tmp_path / "data" / "clip")
     tokenizer.save_pretrained(tmp_path / "data" / "clip")
     scorer, noise = _module("likeness").ClipScorer(), np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
-    score = scorer(Image.fromarray(noise), _recipe(model="sd15"), _use("clip", tmp_path))
+    told: list[Path] = []
+    use = replace(_use("clip", tmp_path), reads=told.append)
+    score = scorer(Image.fromarray(noise), _recipe(model="sd15"), use)
+    assert told == [tmp_path / "data" / "clip" / "model.safetensors"]
     again = scorer(Image.fromarray(noise), _recipe(model="sd15"), _use("clip", tmp_path, text="a blue cat"))
     assert -1 <= score <= 1 and score != again
     assert again == scorer(Image.fromarray(noise), _recipe("a blue cat", "sd15"), _use("clip", tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +199,9 @@ def test_a_model_that_was_exchanged_is_read_anew(tiny: Path, tmp_path: Path) -> 
     shutil.copytree(tiny / "other", tmp_path / "mine")
     tool = PromptExpander()
     use = use_of(tmp_path, "mine", method="greedy", length=8)
-    first = tool("a red", 1, 1, use)
+    told: list[Path] = []
+    first = tool("a red", 1, 1, replace(use, reads=told.append))
+    assert told == [tmp_path / "mine" / "model.safetensors"]
     tokenizer = make_tokenizer(CAPTIONS, 300)
     torch.manual_seed(2)
     save_expander(make_language_model(config.TINY, tokenizer), tokenizer, tmp_path / "mine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -235,6 +236,16 @@ def test_the_authors_style_adapter_is_refused_in_words(denoiser: Denoiser, tmp_p
     )
     with pytest.raises(ModelMissing, match="no T2I-Adapter in a layout that is known"):
         inspect(tmp_path / "style.safetensors")
+
+
+def test_the_file_that_was_found_is_told_for_every_picture(denoiser: Denoiser) -> None:
+    told: list[Path] = []
+    asked = replace(use_of("t2i_adapter", "depth", denoiser.model_folder / "data", drawing(SIZE)), reads=told.append)
+    part = T2I("depth", Weights())
+    for _ in range(2):
+        with part.attach(denoiser, asked):
+            pass
+    assert len(told) == 2 and told[0].parent.name == "depth" and told[0].suffix == ".safetensors"
 
 
 @pytest.mark.parametrize("kind", [FULL, XL, LIGHT])

@@ -99,6 +99,16 @@ def test_the_papers_numbers_for_each_condition(denoiser: Denoiser, kind: str, pl
     assert not torch.allclose(wanted[-1], without[-1], atol=1e-2), "the map matters"
 
 
+def test_the_files_that_were_found_are_told(denoiser: Denoiser) -> None:
+    told: list[Path] = []
+    weights, sessions = Weights(), Sessions()
+    with Local("hed", weights, sessions).attach(denoiser, replace(use(denoiser, "hed"), reads=told.append)):
+        assert [file.name for file in told] == ["uni.safetensors"]
+    told.clear()
+    with WholePicture(weights, sessions).attach(denoiser, replace(use(denoiser, "global"), reads=told.append)):
+        assert [file.name for file in told] == ["uni.safetensors", "model.safetensors"], "with the eye in front of it"
+
+
 def test_feature_denormalisation_by_hand() -> None:
     """Two channels, one group: (-1, 1) normed; gamma = 2 c, beta = c + 1."""
     fdn = FeatureDenormalisation(torch.nn.GroupNorm(1, 2, eps=0.0), 1)
