@@ -61,6 +61,7 @@ class MainWindow(QMainWindow):
         self.benches = Benches(self)
         self.restoring = RestoreWishes(state, self)
         self.verifying = VerifyWishes(state, lambda a, b: self.benches.show_compare(a, b), self)
+        self.verifying.settled.connect(self.centre.messages.take_away)
         self.tree = TreeWishes(self)
         self.do = Commands(self)
         self.commands = Actions(self, action_table.rows(self.do))

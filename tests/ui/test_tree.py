@@ -94,6 +94,7 @@ def test_captions_say_what_changed_in_a_few_words() -> None:
     assert said(replace(BASE, prompt="a red house on green hills at night")) == "“at night”"
     assert said(replace(BASE, prompt="a red house")) == "without “on green hills”"
     assert said(replace(BASE, prompt="two cats")) == "prompt"
-    assert said(replace(BASE, seed=1, steps=2, guidance_scale=3.0)) == "seed 1, steps 20 → 2, 1 more"
+    assert said(replace(BASE, seed=1, steps=2)) == "seed 1\nsteps 20 → 2"
+    assert said(replace(BASE, seed=1, steps=2, guidance_scale=3.0)) == "seed 1\n2 more"
     lora = Difference(field="plugins[0]", title="LoRA ink", before="–", after="weight 0.8")
     assert caption(LinkKind.VARIED, [lora]).startswith("LoRA ink")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
 from studio.core.picture import Picture
 from studio.core.verify import Verdict
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 class VerifyWishes(QObject):
-    """Holds nothing. `compare` shows two pictures side by side."""
+    """Holds nothing. `compare` shows two pictures side by side.
+
+    Signals: `settled(str)` - the message of this headline says nothing any more.
+    """
+
+    settled = Signal(str)
 
     def __init__(self, state: StudioState, compare: Callable[[Picture, Picture], None], parent: QObject) -> None:
         super().__init__(parent)
@@ -34,10 +39,14 @@ class VerifyWishes(QObject):
 
     def _on_started(self, _picture: Picture) -> None:
         waiting = self.tr("It takes its turn in the queue; the outcome is told here.")
-        self._state.messages.info(self.tr("The picture is made again."), waiting)
+        self._state.messages.info(self._begun(), waiting)
+
+    def _begun(self) -> str:
+        return self.tr("The picture is made again.")
 
     def _tell(self, verified: Verified) -> None:
         found = verified.found
+        self.settled.emit(self._begun())
         show = found.verdict is not Verdict.IDENTICAL and found.distance is not None
         message = Message(
             level="info" if found.holds else "warning",

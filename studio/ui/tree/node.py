@@ -108,8 +108,11 @@ def _filled(square: QRectF, size: QSizeF) -> QRectF:
 
 
 def _two_lines(words: str, metrics: QFontMetricsF, width: float) -> tuple[str, str]:
-    """The words broken once, at a comma or blank, and elided."""
+    """The words in two lines as they are given, or broken once at a blank; elided."""
     elide = Qt.TextElideMode.ElideRight
+    if "\n" in words:
+        first, second = words.split("\n", 1)
+        return metrics.elidedText(first, elide, width), metrics.elidedText(second, elide, width)
     if metrics.horizontalAdvance(words) <= width:
         return words, ""
     at = max((i for i, c in enumerate(words) if c == " " and metrics.horizontalAdvance(words[:i]) <= width), default=0)

@@ -31,13 +31,14 @@ def kind_words(kind: LinkKind) -> str:
 
 
 def caption(kind: LinkKind, changes: Sequence[Difference]) -> str:
-    """One line under a picture: what changed on the way from its parent."""
+    """Under a picture: what changed on the way from its parent, in one line or two."""
     if not changes:
         return kind_words(kind)
-    parts = [_change(change) for change in changes[:2]]
-    if len(changes) > 2:
-        parts.append(tr("{n} more").replace("{n}", str(len(changes) - 2)))
-    return ", ".join(parts)
+    first = _change(changes[0])
+    if len(changes) == 1:
+        return first
+    second = _change(changes[1]) if len(changes) == 2 else tr("{n} more").replace("{n}", str(len(changes) - 1))
+    return f"{first}\n{second}"
 
 
 def tooltip(kind: LinkKind | None, changes: Sequence[Difference], prompt: str) -> str:
@@ -64,7 +65,7 @@ def _new_words(before: str, after: str) -> str:
     """What stands in a text now between its unchanged beginning and end; without "..." where words only went."""
     old, new = before.split(), after.split()
     start = 0
-    while start < min(len(old), len(new)) and old[start] == new[start]:
+    while start < min(len(old), len(new)) and old[start].strip(",.;") == new[start].strip(",.;"):
         start += 1
     end = 0
     while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
