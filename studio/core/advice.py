@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from studio.core.choices import Spacing
@@ -16,16 +17,33 @@ class Advice:
     scheduler: str
     steps: int = 4
     guidance_scale: float = 1.0
+    spacing: Spacing = Spacing.NORMAL
 
     def onto(self, draft: Draft) -> Draft:
         """The draft with these settings."""
         return replace(
             draft,
             scheduler=self.scheduler,
-            spacing=Spacing.NORMAL,
+            spacing=self.spacing,
             steps=self.steps,
             guidance_scale=self.guidance_scale,
         )
+
+
+_FEW_STEPS = {
+    "lcm": Advice(scheduler="lcm"),  # Luo et al. 2023
+    "tcd": Advice(scheduler="tcd"),  # Zheng et al. 2024
+    "turbo": Advice(scheduler="euler_a", spacing=Spacing.TRAILING),  # Sauer et al. 2023
+    "lightning": Advice(scheduler="euler", spacing=Spacing.TRAILING),  # Lin et al. 2024: the spacing matters
+    "hyper": Advice(scheduler="tcd", steps=8),  # Ren et al. 2024
+}
+
+
+def few_step_advice(variant: str, name: str) -> Advice | None:
+    """What a model trained for a few steps wants; how many is often in its name ("lightning_8step")."""
+    advice = _FEW_STEPS.get(variant)
+    told = re.search(r"(?<!\d)(\d{1,2})[-_ ]?steps?(?![a-z])", name.lower())
+    return replace(advice, steps=max(1, int(told[1]))) if advice is not None and told else advice
 
 
 def with_model(

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from studio.core.advice import Advice
+from studio.core.advice import Advice, few_step_advice
 from studio.core.errors import ModelMissing
 from studio.core.weights import read_weight_header
 from studio.engine.checkpoints import base_of
+from studio.engine.intake.kinds import recognise
 
 INDEX = "model_index.json"
 CONTROLNET = "controlnet"
@@ -94,12 +95,17 @@ def companions_of(folder: Path) -> Path:
 
 
 def advice_for(names: Iterable[str], folders: Iterable[Path]) -> dict[str, Advice]:
-    """The settings that distilled models were made for, by name: those whose own scheduler is LCM's or TCD's."""
+    """The settings that distilled models were made for, by name: those whose own scheduler is LCM's or TCD's, and
+    files that say so in their name, keys or metadata."""
     searched, advice = tuple(folders), {}
     for name in names:
         try:
-            text = (find_place(name, searched) / "scheduler" / "scheduler_config.json").read_text("utf-8")
-            own = json.loads(text).get("_class_name")
+            place = find_place(name, searched)
+            if place.is_file():
+                told = few_step_advice(recognise(read_weight_header(place), name).variant, name)
+                advice |= {} if told is None else {name: told}
+                continue
+            own = json.loads((place / "scheduler" / "scheduler_config.json").read_text("utf-8")).get("_class_name")
         except (OSError, ValueError, AttributeError, ModelMissing):
             continue  # whoever chooses the model is told in words
         if own in _DISTILLED:

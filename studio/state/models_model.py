@@ -12,7 +12,7 @@ from pathlib import Path
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 from PySide6.QtGui import QImage
 
-from studio.core.advice import Advice
+from studio.core.advice import Advice, few_step_advice
 from studio.core.errors import StudioError
 from studio.core.installed import Installed
 from studio.core.model_files import Family, Kind, ModelFile, Prediction, fits
@@ -292,15 +292,6 @@ def _searched(file: ModelFile) -> str:
     return "\n".join(parts).casefold()
 
 
-_FAST = {
-    "lcm": Advice(scheduler="lcm"),
-    "tcd": Advice(scheduler="tcd"),
-    "turbo": Advice(scheduler="euler_a"),
-    "lightning": Advice(scheduler="euler"),
-    "hyper": Advice(scheduler="tcd", steps=8),
-}
-
-
 def advice_of(file: ModelFile) -> Advice | None:
     """The settings that a few-step model was made for."""
-    return _FAST.get(file.traits.variant) if file.is_base else None
+    return few_step_advice(file.traits.variant, file.name) if file.is_base else None

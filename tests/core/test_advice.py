@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from studio.core.advice import Advice, with_model
+from studio.core.advice import Advice, few_step_advice, with_model
 from studio.core.choices import Spacing
 from studio.core.draft import Draft
 from studio.core.recipe import ModelRef
@@ -30,3 +30,13 @@ def test_what_the_artist_changed_stays() -> None:
 
 def test_two_models_without_advice_change_nothing_else() -> None:
     assert with_model(USUAL, "other", None, None, USUAL) == replace(USUAL, model=ModelRef(name="other"))
+
+
+def test_few_step_models_are_told_by_their_variant_and_name() -> None:
+    lightning = few_step_advice("lightning", "sdxl_lightning_8step")
+    assert lightning == Advice(scheduler="euler", steps=8, spacing=Spacing.TRAILING)
+    assert few_step_advice("lightning", "sdxl_lightning_4step_unet") == replace(lightning, steps=4)
+    assert few_step_advice("turbo", "sd_xl_turbo_1.0_fp16") == Advice(scheduler="euler_a", spacing=Spacing.TRAILING)
+    assert few_step_advice("lcm", "DreamShaper 8 LCM") == Advice(scheduler="lcm")
+    assert few_step_advice("", "dreamshaper_8step_story") is None
+    assert lightning.onto(USUAL).spacing is Spacing.TRAILING
