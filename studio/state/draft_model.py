@@ -109,6 +109,14 @@ class DraftModel(QObject):
     def set_count(self, count: int) -> None:
         self.change(replace(self._draft, count=count), self.tr("change number of pictures"), "count")
 
+    def set_init(self, ref: ImageRef | None) -> None:
+        """The picture to begin with; None: noise."""
+        words = self.tr("begin with a picture") if ref is not None else self.tr("begin with noise")
+        self.change(replace(self._draft, init=ref), words)
+
+    def set_strength(self, strength: float) -> None:
+        self.change(replace(self._draft, strength=strength), self.tr("change strength"), "strength")
+
     def set_exact(self, exact: bool) -> None:
         self.change(replace(self._draft, exact=exact), self.tr("change precision"))
 

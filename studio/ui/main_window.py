@@ -55,10 +55,10 @@ class MainWindow(QMainWindow):
         self.wishes = Wishes(state, self)
         self._make_panels()
         self.guests = PluginWishes(self)
+        self.benches = Benches(self)
         self.models = ModelWishes(self)
         self.settings.model_row.chosen.connect(self.models.choose)
         self.settings.model_row.page_wished.connect(self.models.show_page)
-        self.benches = Benches(self)
         self.restoring = RestoreWishes(state, self)
         self.verifying = VerifyWishes(state, lambda a, b: self.benches.show_compare(a, b), self)
         self.verifying.settled.connect(self.centre.messages.take_away)
@@ -160,6 +160,7 @@ class MainWindow(QMainWindow):
         wishes.generating.connect(self.centre.follow)
         wishes.heeded.connect(self.centre.messages.take_away)
         self.control.open_wished.connect(self.do.open_control)
+        self.settings.begin.picture_wished.connect(wishes.begin_with)
         self.plugin_panel.picture_wished.connect(wishes.keep_picture)
         self.plugin_panel.file_wished.connect(state.own_files.take)
         self.plugin_panel.offers_wished.connect(state.own_files.offered)
@@ -193,6 +194,7 @@ class MainWindow(QMainWindow):
         )
         seed = self.settings.seed
         zones.add(seed, self.tr("Take its seed"), "seed", self.wishes.drop_seed).also(seed.edit)
+        zones.add(self.settings.begin, self.tr("Begin with this picture"), "reuse", self.wishes.begin_with)
         zones.add_guests(self, self.tr("Install as a plugin: you are asked before it runs"), "plugin", self.guests.drop)
 
     def _order_focus(self) -> None:
@@ -201,7 +203,8 @@ class MainWindow(QMainWindow):
             self.prompt.prompt, self.prompt.suggest, self.prompt.negative, self.prompt.generate, self.prompt.cancel,
             s.model, s.size_row.width_spin,
             s.size_row.swap, s.size_row.height_spin, s.size_row.presets, s.steps.slider, s.steps.spin, s.guidance.slider,
-            s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock, s.count, s.exact,
+            s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock,
+            s.begin.choose, s.begin.strength.slider, s.begin.strength.spin, s.begin.other, s.begin.clear, s.count, s.exact,
             self.jobs, self.centre.view, self.history.panel.search, self.history.panel.filter, self.history.panel.sort, self.gallery,
         )  # fmt: skip
         for before, after in pairwise(order):
@@ -228,6 +231,14 @@ class MainWindow(QMainWindow):
 
     def _close_anyway(self) -> None:
         self.close()
+
+    def come_forward(self) -> None:
+        """Somebody started the studio once more: this is its window."""
+        if self.isMinimized():
+            self.showNormal()
+        self.show()
+        self.raise_()
+        self.activateWindow()
 
     def quit(self) -> None:
         """As closing the window by its frame."""

@@ -156,6 +156,13 @@ class Wishes(QObject):
             self._kinds.append(_NEW)
             self._state.intake.add_url(url)
 
+    def begin_with(self, source: object) -> None:
+        """A dropped or chosen picture (QMimeData or Path) to begin with; None: noise again."""
+        if source is None:
+            self._state.draft.set_init(None)
+        else:
+            self.keep_picture(source, self._state.draft.set_init)
+
     def keep_picture(self, source: object, done: Callable[[ImageRef], None]) -> None:
         """A dropped or chosen picture (QMimeData or Path) for a plugin's parameter; `done(ref)` follows if it can be kept."""
         own = self._own_pictures(source)[:1] if isinstance(source, QMimeData) else []

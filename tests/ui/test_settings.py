@@ -1,6 +1,7 @@
 """Every setting both ways: the hand reaches the draft, the draft is shown and does not echo."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -13,7 +14,7 @@ from studio.core.choices import Spacing
 from studio.core.draft import Draft
 from studio.core.recipe import ModelRef, Size
 from studio.ui.main_window import MainWindow
-from tests.ui.conftest import paint
+from tests.ui.conftest import drop, file_mime, paint
 
 LAST_SEED = 2**32 - 1
 
@@ -116,3 +117,26 @@ def test_every_scheduler_stands_in_the_list(window: MainWindow) -> None:
     listed = [combo.itemData(row) for row in range(combo.count()) if combo.itemData(row)]
     assert sorted(listed) == sorted(SCHEDULERS)
     assert all(combo.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(combo.count()) if combo.itemData(row))
+
+
+def test_a_picture_to_begin_with(qtbot: QtBot, studio: Studio, sketch: Path) -> None:
+    row, draft = studio.window.settings.begin, studio.draft
+    assert row.choose.isVisible()
+    assert not row.strength.isVisible()
+    assert drop(row, file_mime(sketch))
+    qtbot.waitUntil(lambda: draft.draft.init is not None, timeout=5000)
+    assert not row.choose.isVisible()
+    qtbot.waitUntil(lambda: not row.thumb.image.isNull(), timeout=5000)
+    row.strength.spin.setValue(0.35)
+    assert draft.draft.strength == 0.35
+    paint(qtbot, studio)
+    made = studio.window.centre.picture
+    assert made is not None
+    assert made.recipe.init == draft.draft.init
+    assert made.recipe.strength == 0.35
+    qtbot.mouseClick(row.clear, Qt.MouseButton.LeftButton)
+    assert draft.draft.init is None
+    assert row.choose.isVisible()
+    draft.load(made.recipe)  # restoring a picture brings it back
+    assert row.shown == made.recipe.init
+    assert row.strength.spin.value() == 0.35

@@ -9,6 +9,7 @@ from studio.core.draft import COUNT_MAX, Draft
 from studio.core.picture import Picture
 from studio.core.recipe import GUIDANCE_MAX, STEPS_MAX
 from studio.state.studio_state import StudioState
+from studio.ui.panels.begin_row import BeginRow
 from studio.ui.panels.model_row import ModelRow
 from studio.ui.panels.scheduler_row import SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
@@ -28,6 +29,7 @@ class SettingsPanel(QScrollArea):
         self._draft, self._plugins = draft, plugins
         self.model_row = ModelRow(state.model_files, state.models)
         self.model = self.model_row.combo
+        self._read_input = state.read_input
         self._make_fields()
         body = self._body()
         self.setWidget(body)
@@ -42,6 +44,7 @@ class SettingsPanel(QScrollArea):
 
     def _make_fields(self) -> None:
         self.size_row = SizeRow()
+        self.begin = BeginRow()
         self.steps = SliderSpin(CalmSpin(1, STEPS_MAX), (1, 60))
         self.steps.spin.setObjectName("stepsSpin")
         self.steps.name_parts(self.tr("Steps"))
@@ -85,6 +88,7 @@ class SettingsPanel(QScrollArea):
         guidance = self.tr("How strongly the prompt pulls; 1 is no guidance, 5 to 8 is usual.")
         scheduler = self.tr("How noise becomes picture, and how its steps are spaced.")
         seed = self.tr("The same seed and settings give the same picture. Drop a picture here to take its seed.")
+        begin = self.tr("Image to image: begin with a picture instead of noise. It is cut to the size above.")
         count = self.tr("How many, with seeds counting up.")
         return (
             (self.tr("Model"), self.model_row, model),
@@ -93,6 +97,7 @@ class SettingsPanel(QScrollArea):
             (self.tr("Guidance"), self.guidance, guidance),
             (self.tr("Scheduler"), self.scheduler, scheduler),
             (self.tr("Seed"), self.seed, seed),
+            (self.tr("Begin with"), self.begin, begin),
             (self.tr("Pictures"), self._count_row(), count),
         )
 
@@ -113,6 +118,7 @@ class SettingsPanel(QScrollArea):
         self.guidance.edited.connect(lambda scale: draft.set_guidance_scale(round(scale, 2)))
         self.scheduler.edited.connect(draft.set_scheduler)
         self.seed.edited.connect(draft.set_seed)
+        self.begin.strength_edited.connect(lambda strength: draft.set_strength(round(strength, 2)))
         self.count.valueChanged.connect(draft.set_count)
         self.exact.clicked.connect(draft.set_exact)
         draft.changed.connect(self._show)
@@ -124,10 +130,17 @@ class SettingsPanel(QScrollArea):
         self.guidance.show_value(draft.guidance_scale)
         self.scheduler.show_choice(draft.scheduler, draft.spacing)
         self.seed.show_seed(draft.seed)
+        self._show_beginning(draft)
         if self.count.value() != draft.count:
             with QSignalBlocker(self.count):
                 self.count.setValue(draft.count)
         self.exact.setChecked(draft.exact)
+
+    def _show_beginning(self, draft: Draft) -> None:
+        ref = draft.init
+        if self.begin.show_picture(ref) and ref is not None:
+            self._read_input(ref, lambda image: self.begin.show_pixels(ref, image))
+        self.begin.show_strength(draft.strength)
 
     def _on_plugins(self) -> None:
         self.scheduler.show_guests(self._plugins.schedulers())
