@@ -16,7 +16,7 @@ from studio.again import known_models, make_family, make_restorer, make_verifier
 from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
 from studio.core.library import Link
-from studio.core.paths import Folders
+from studio.core.paths import RESOURCES, Folders
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
@@ -24,7 +24,16 @@ from studio.engine import Engine, Rendered, Runner, make_engine
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
-from studio.model_shelf import SCAN_AFTER_MS, all_folders, elsewhere, make_downloads, make_library, make_models, own_folders
+from studio.model_shelf import (
+    SCAN_AFTER_MS,
+    BaseNames,
+    all_folders,
+    elsewhere,
+    make_downloads,
+    make_library,
+    make_models,
+    own_folders,
+)
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -50,6 +59,7 @@ from studio.state.tokens import Tokens
 if TYPE_CHECKING:
     from studio.core.events import Failed
     from studio.core.picture import Picture
+    from studio.engine.intake.library import Library
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
@@ -109,7 +119,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     draft, draft_notice = load_draft(folders.draft)
     for sentence in filter(None, (notice, draft_notice)):
         messages.warn(sentence)
-    places = all_folders(folders, settings)
+    places, shelf = all_folders(folders, settings), make_library(folders, settings)
     room = PluginRoom(folders, (folders.models, folders.files, *own_folders(settings)), safe_mode)
     store = GalleryStore(folders, room.read_metadata)
     threads = {name: Background(name) for name in THREADS}
@@ -117,7 +127,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
         thread.failed.connect(messages.error)
     draft_model = DraftModel(draft)
     if engine is None:
-        engine = make_engine(places, store.inputs.read, plugins=room)
+        engine = make_engine(places, store.inputs.read, plugins=room, library=shelf)
     elif callable(engine):
         engine = engine(room, store.inputs.read)
     _obey_settings(settings, engine)
@@ -129,7 +139,7 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
     room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
     saver = partial(_save_settings, settings, folders, threads["files"], engine)
-    state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine)
+    state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine, shelf)
     keeper = DraftKeeper(draft_model, folders.draft, threads["files"])
     keeper.failed.connect(messages.error)
     from studio.ui.main_window import MainWindow
@@ -183,6 +193,7 @@ def _state(
     threads: dict[str, Background],
     plugins: PluginsModel,
     engine: Engine,
+    shelf: Library,
 ) -> StudioState:
     thumbnails = Thumbnails(store.thumbnail, threads["thumbnails"])
     gallery = GalleryModel(store, threads["store"], thumbnails, draft.undo_stack)
@@ -199,9 +210,9 @@ def _state(
         lambda _: messages.warn("The picture does not stop.", "Its step is still computing; the studio stays usable.")
     )
     places = all_folders(folders, settings)
-    models = list_models(places) or ("mini",)
-    files = make_models(make_library(folders, settings), threads["models"], threads["digests"])
-    plots = make_plots(store, queue, plugins, models, threads["sheets"])
+    models = list_models((RESOURCES,)) or ("mini",)  # the artist's own come with the first scan
+    files = make_models(shelf, threads["models"], threads["digests"])
+    plots = make_plots(store, queue, plugins, BaseNames(files, models), threads["sheets"])
     plots.sheet_added.connect(gallery.insert)
     exporter = make_exporter(threads["sheets"])
     comparison = make_comparison(threads["pictures"])
@@ -240,7 +251,7 @@ def _state(
         librarian=librarian,
         plugins_folder=folders.plugins,
         models=models,
-        advice=advice_for(models, places),
+        advice=advice_for(models, (RESOURCES,)),
         models_folder=folders.models,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,16 @@ def make_models(library: Library, scans: Background, digests: Background) -> Mod
     from studio.state.models_model import ModelsModel
 
     return ModelsModel(library, scans, digests, _preview)
+
+
+class BaseNames:
+    """The names of all base models as they are now, each time it is gone through; `first` until they are known."""
+
+    def __init__(self, models: ModelsModel, first: tuple[str, ...]) -> None:
+        self._models, self._first = models, first
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(file.name for file in self._models.bases()) or self._first)
 
 
 def make_downloads(folders: Folders, settings: Settings, asks: Background, lines: Background) -> Downloads:

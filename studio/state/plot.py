@@ -76,7 +76,7 @@ class Plots(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._queue, self._plugins, self._models = queue, plugins, tuple(models)
+        self._queue, self._plugins, self._models = queue, plugins, models
         self._draw, self._background = draw, background
         self._plot: Plot | None = None
         self._cells: list[CellNow] = []
@@ -118,7 +118,7 @@ class Plots(QObject):
     def fields(self, base: Recipe) -> tuple[PlotField, ...]:
         """What can stand on an axis."""
         guests = [(name, title) for name, title, _about in self._plugins.schedulers()]
-        return fields_of(base, self._models, self._parameter, guests)
+        return fields_of(base, tuple(self._models), self._parameter, guests)
 
     def problem(self, draft: Draft) -> PluginProblem | None:
         """What the panels' settings need and is not there."""

@@ -27,14 +27,16 @@ def never() -> bool:
 class Library:
     """Thread-safe. `folders` are searched in order; `ships` is the one among them that comes with the studio.
 
-    Mutable state, guarded by `_lock`: `_found` (the last scan), `_memory` (by path), `_scanned`.
+    Mutable state, guarded by `_lock`: `_found` (the last scan), `_memory` (by path, read from disk at the
+    first scan), `_scanned`.
     """
 
     def __init__(self, folders: Iterable[Path], memory: Path | None = None, ships: Path | None = None) -> None:
         self._lock = threading.RLock()
         self._folders = tuple(folders)
         self._file, self._ships = memory, ships
-        self._memory: dict[str, Remembered] = cache.load(memory) if memory is not None else {}
+        self._memory: dict[str, Remembered] = {}
+        self._loaded = memory is None
         self._found: tuple[ModelFile, ...] = ()
         self._scanned = False
 
@@ -56,6 +58,8 @@ class Library:
         """Walk the folders. Files that did not change since they were last looked into are not opened."""
         with self._lock:
             folders = self._folders
+            if not self._loaded and self._file is not None:  # here, not in the window's thread
+                self._memory, self._loaded = cache.load(self._file), True
             moved = {(one.size, one.mtime_ns, one.mark): one for one in self._memory.values()}
         found: list[ModelFile] = []
         seen: set[Path] = set()
