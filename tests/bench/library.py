@@ -31,13 +31,14 @@ from studio.core.picture import MadeWith  # noqa: E402
 from studio.core.pixels import Pixels  # noqa: E402
 from studio.core.recipe import ModelRef, Recipe, Size  # noqa: E402
 from studio.gallery import png  # noqa: E402
+from studio.gallery.looks import look_of  # noqa: E402
 from studio.gallery.names import file_of, new_id  # noqa: E402
 from studio.gallery.store import GalleryStore  # noqa: E402
 
 clock = time.perf_counter
 FIRST_ROWS = 60  # what a window shows at once
 SEARCHES = ("r", "re", "red", "red h", "red ho", "red house ", '"red house" ', "房", "-boat red ", "w0001", "a ")
-FIELDS = ("steps:>20", "model:mini", "rating:>=4", "date:2026-11", "red model:dream rating:>=3", "colour:red")
+FIELDS = ("steps:>20", "model:mini", "rating:>=4", "date:2026-11", "red model:dream rating:>=3")
 MADE_WITH = MadeWith(
     studio="0.1.0", device="cpu", dtype="float32", seconds=1.5, model_digest="ab" * 32, versions=(("torch", "2.15.0"),)
 )
@@ -160,6 +161,7 @@ def measured(root: Path) -> dict[str, float]:
     keys = store.listing(Query()).keys
     middle = len(keys) // 2
     figures["200 pictures from the middle (ms)"] = median(lambda: store.pictures(keys[middle : middle + 200]), 9)
+    figures.update(looks_alike(store, keys[middle]))
     figures.update(additions(store))
     figures["memory above empty (MB)"] = memory() - before
     store.close()
@@ -172,6 +174,22 @@ def first_rows(folders: Folders, page: bool) -> None:
     for picture in pictures:
         store.thumbnail(picture)
     store.close()
+
+
+def looks_alike(store: GalleryStore, key: int) -> dict[str, float]:
+    """Colours and similar pictures over looks of chance: the time does not depend on what they are."""
+    rng = random.Random(5)
+    index = store._opened()
+    index.set_looks((seq, rng.randbytes(212)) for seq in store.listing(Query()).keys)
+    (picture,) = store.pictures([key])
+    assert picture is not None
+    store.similar(picture.id, 1)  # the looks come into memory once
+    pixels = pixels_of(b"\x80\x20\x20", 256)[0]
+    return {
+        "search colour:red (ms)": median(lambda: store.listing(Query(text="colour:red")), 7),
+        "24 similar pictures (ms)": median(lambda: store.similar(picture.id, 24), 7),
+        "look at one picture (ms)": median(lambda: look_of(pixels), 20),
+    }
 
 
 def additions(store: GalleryStore) -> dict[str, float]:

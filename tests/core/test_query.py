@@ -6,7 +6,7 @@ import math
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from studio.core.library import BadQuery
@@ -14,6 +14,7 @@ from studio.core.query import FIELDS, Condition, parse
 from studio.core.query_complete import complete
 from studio.core.query_values import Box, Choice, Days, Part, Span, Term, Word
 
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # others may work on this machine
 TODAY = date(2026, 11, 25)
 
 
@@ -113,6 +114,7 @@ def test_errors_are_sentences_that_point(text: str, words: str, marked: str) -> 
     assert text[error.position : error.position + error.length] == marked
 
 
+@CALM
 @given(st.text(st.sampled_from('ab红 -":*.<>=19x{}()\n') | st.characters(), max_size=60))
 def test_any_text_is_understood_or_refused_in_words(text: str) -> None:
     conditions, error = understood(text)
@@ -122,6 +124,7 @@ def test_any_text_is_understood_or_refused_in_words(text: str) -> None:
         assert 0 <= error.position <= error.position + error.length <= len(text)
 
 
+@CALM
 @given(st.sampled_from(sorted(FIELDS)), st.text(st.sampled_from("0123456789-.<>=xabtodayred"), max_size=12))
 def test_any_value_is_understood_or_refused_in_words(name: str, value: str) -> None:
     error = understood(f"{name}:{value} x")[1]
@@ -156,6 +159,7 @@ def written(term: Term) -> str:
             return f"{field}:{value}"
 
 
+@CALM
 @given(st.lists(st.tuples(st.booleans(), _terms), max_size=8))
 def test_what_is_written_is_read_back(asked: list[tuple[bool, Term]]) -> None:
     text = " ".join("-" * negated + written(term) for negated, term in asked) + " "
@@ -189,6 +193,7 @@ def test_known_values_are_offered() -> None:
     assert offered("model:mini") == ['model:"dreamy mini"']
 
 
+@CALM
 @given(st.text(max_size=40), st.integers(0, 40))
 def test_completing_never_fails_and_stays_inside(text: str, cursor: int) -> None:
     for item in complete(text, min(cursor, len(text)), lambda field: VALUES.get(field, [])):
