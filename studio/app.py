@@ -63,7 +63,21 @@ if TYPE_CHECKING:
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
 
-THREADS = ("store", "files", "thumbnails", "pictures", "control maps", "tokens", "plugins", "models", "digests", "hub", "downloads", "sheets", "library")
+THREADS = (
+    "store",
+    "files",
+    "thumbnails",
+    "pictures",
+    "control maps",
+    "tokens",
+    "plugins",
+    "models",
+    "digests",
+    "hub",
+    "downloads",
+    "sheets",
+    "library",
+)
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]

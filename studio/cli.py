@@ -117,7 +117,7 @@ def _window(arguments: argparse.Namespace) -> int:
     from studio.preflight import check_window_system
 
     check_window_system()
-    from studio.app import run
+    from studio.opening import run
 
     return run(arguments.folders.root, arguments.safe_mode)
 

@@ -38,13 +38,14 @@ class JobState(StrEnum):
 class Kept:
     """A job as the disk keeps it. `key` is its name there, the same over all restarts.
 
-    `started`: the engine had begun it. `undecoded`: its latents are in the spool.
+    `started`: the engine had begun it, `since` (seconds since 1970). `undecoded`: its latents are in the spool.
     """
 
     key: str
     recipe: Recipe
     parents: tuple[Link, ...] = ()
     started: bool = False
+    since: float = 0.0
     undecoded: bool = False
 
 

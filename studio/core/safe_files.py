@@ -9,10 +9,13 @@ import secrets
 import sys
 from pathlib import Path
 
-if sys.platform != "win32":
+if sys.platform == "win32":
+    import msvcrt
+else:
     import fcntl
 
 PART = ".part"
+_LOCKED_BYTE = 1 << 30  # on Windows, far behind anything that is written: a locked byte cannot be read there
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF, errno.EACCES}
 
 
@@ -61,9 +64,16 @@ def sync_names(folder: Path) -> None:
 def hold(descriptor: int) -> bool:
     """Lock an open file until it is closed or the process ends, however it ends. False: somebody else holds it.
 
-    Where a file system knows no locks, and on Windows, where an open file cannot be renamed, this says True.
+    Where a file system knows no locks this says True.
     """
     if sys.platform == "win32":
+        os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        finally:
+            os.lseek(descriptor, 0, os.SEEK_SET)
         return True
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,14 +84,8 @@ def hold(descriptor: int) -> bool:
 
 def is_held(file: Path) -> bool:
     """Whether a living process holds this file."""
-    if sys.platform == "win32":
-        try:
-            file.rename(file)
-        except OSError:
-            return True
-        return False
     try:
-        descriptor = os.open(file, os.O_RDWR | os.O_NONBLOCK)
+        descriptor = os.open(file, os.O_RDWR | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return False
     try:

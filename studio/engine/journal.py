@@ -39,7 +39,7 @@ class _Entry:
     """What the lines of one job add up to, in whatever order they were written."""
 
     kept: Kept | None = None
-    started: bool = False
+    since: float | None = None  # when it was begun, if it was
     over: bool = False
 
 
@@ -68,14 +68,14 @@ class Journal:
         for file in left:
             _read(file, entries)
         kept = tuple(
-            replace(entry.kept, started=entry.started)
+            replace(entry.kept, started=entry.since is not None, since=entry.since or 0.0)
             for entry in entries.values()
             if entry.kept is not None and not entry.over
         )
         self.add(kept)
         for job in kept:
             if job.started:
-                self._note({"job": job.key, "state": "running"})
+                self._note({"job": job.key, "state": "running", "at": job.since})
         if self.wait(10.0) and not self._troubled:
             for file in left:
                 with contextlib.suppress(OSError):
@@ -97,7 +97,7 @@ class Journal:
 
     def started(self, key: str) -> None:
         """The engine begins this job. Waits until that is written, because what begins may end the process."""
-        self._note({"job": key, "state": "running"})
+        self._note({"job": key, "state": "running", "at": time.time()})
         self.wait(STARTED_SECONDS)
 
     def over(self, key: str) -> None:
@@ -207,16 +207,24 @@ class Journal:
                 self._file.unlink()
 
 
-def left_over(journal: Journal, spool: Spool) -> tuple[Kept, ...]:
+def left_over(journal: Journal, spool: Spool, is_saved: Callable[[Kept], bool] = lambda _: False) -> tuple[Kept, ...]:
     """All that earlier studios left, oldest first: jobs that are not over, and those whose latents lie in the spool.
 
-    Slow; raises nothing.
+    A studio may die between a picture's file and the word that it is saved: `is_saved` is asked about the jobs that
+    were begun, and those that turn out saved are over. Slow; raises nothing.
     """
     spooled = {job.key: job for job in spool.left()}
     jobs = {job.key: job for job in journal.open()}
     only_latents = [job for key, job in spooled.items() if key not in jobs]
     both = [replace(job, started=True, undecoded=True) if key in spooled else job for key, job in jobs.items()]
-    return (*only_latents, *both)
+    left = []
+    for job in (*only_latents, *both):
+        if job.started and is_saved(spooled.get(job.key, job)):
+            journal.over(job.key)
+            spool.remove(job.key)
+        else:
+            left.append(job)
+    return tuple(left)
 
 
 def _journals(folder: Path) -> list[Path]:
@@ -252,5 +260,6 @@ def _take(line: object, entries: dict[str, _Entry]) -> None:
     entry = entries.setdefault(key, _Entry())
     if "recipe" in line:
         entry.kept = Kept(key=key, recipe=from_text(line["recipe"]), parents=parents_in(line.get("parents")))
-    entry.started = entry.started or line.get("state") == "running"
+    if line.get("state") == "running":
+        entry.since = float(line.get("at", 0.0))
     entry.over = entry.over or line.get("state") == "over"

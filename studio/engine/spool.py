@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -47,6 +48,7 @@ class Spool:
             "shape": list(undecoded.shape),
             "dtype": undecoded.dtype,
             "seconds": undecoded.seconds,
+            "since": time.time() - undecoded.seconds,
             "sha256": hashlib.sha256(undecoded.data).hexdigest(),
         }
         try:
@@ -124,8 +126,14 @@ def _kept(file: Path) -> Kept | None:
             count *= int(side)
         if os.stat(file).st_size != start + count * width or f"{head['job']}{_ENDING}" != file.name:
             return None
-        recipe = from_text(head["recipe"])
-        return Kept(key=head["job"], recipe=recipe, parents=parents_in(head["parents"]), started=True, undecoded=True)
+        return Kept(
+            key=head["job"],
+            recipe=from_text(head["recipe"]),
+            parents=parents_in(head["parents"]),
+            started=True,
+            since=float(head["since"]),
+            undecoded=True,
+        )
     except (ValueError, KeyError, TypeError, RecursionError, StudioError):
         return None
 

@@ -25,7 +25,7 @@ REPEAT_SECONDS = 5.0  # a paintEvent that raises does so at every frame: once is
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One thing said to the artist, in plain text. `action` is a button's words, `on_action` what it does; `other` and
-    `on_other` are a second button."""
+    `on_other` are a second button. One that `stays` is not taken away by time."""
 
     level: Level
     headline: str
@@ -35,6 +35,7 @@ class Message:
     on_action: Callable[[], None] | None = None
     other: str = ""
     on_other: Callable[[], None] | None = None
+    stays: bool = False
 
 
 class Messages(QObject):

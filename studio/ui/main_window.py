@@ -240,6 +240,14 @@ class MainWindow(QMainWindow):
         self.raise_()
         self.activateWindow()
 
+    def come_forward(self) -> None:
+        """Somebody started the studio once more: this is its window."""
+        if self.isMinimized():
+            self.showNormal()
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
     def quit(self) -> None:
         """As closing the window by its frame."""
         if self.may_close():

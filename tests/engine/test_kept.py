@@ -6,6 +6,7 @@ import json
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from studio.core.library import Link, LinkKind
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
 from studio.engine.fake import FakeEngine
-from studio.engine.journal import Journal
+from studio.engine.journal import Journal, left_over
 from studio.engine.protocol import Rendered, Undecoded
 from studio.engine.runner import Runner
 from studio.engine.saver import Saver
@@ -66,7 +67,7 @@ def test_waiting_and_interrupted_jobs_come_back_in_their_order(journal: Callable
     kept = journal().open()
     assert [job.key for job in kept] == ["job-4", "job-1", "job-0", "job-3"]
     assert [job.key for job in kept if job.started] == ["job-0"]
-    assert {replace(job, started=False) for job in kept} == set(CLEAN) - {CLEAN[2]}
+    assert {replace(job, started=False, since=0.0) for job in kept} == set(CLEAN) - {CLEAN[2]}
 
 
 def test_restarts_neither_lose_nor_double_anything(journal: Callable[..., Journal], data: Path) -> None:
@@ -167,7 +168,9 @@ def test_latents_come_back_as_they_were(data: Path) -> None:
     assert spool.put("job-1", LATENTS, PARENTS)
     assert spool.has("job-1")
     assert spool.read("job-1") == replace(LATENTS, recipe=CLEAN[1].recipe)
-    assert spool.left() == (replace(CLEAN[1], parents=PARENTS, started=True, undecoded=True),)
+    (left,) = spool.left()
+    assert left == replace(CLEAN[1], parents=PARENTS, started=True, undecoded=True, since=left.since)
+    assert time.time() - 60 < left.since < time.time() - 3, "when it was begun"
     spool.remove("job-1")
     spool.remove("job-1")
     assert list((data / "spool").iterdir()) == []
@@ -354,6 +357,28 @@ def test_the_place_of_a_crash_is_told_before_it_can_happen(data: Path) -> None:
     ears.wait(Finished)
     assert runner.close(5)
     assert crumbs == ["starting, mini", "decoding, mini", ""]
+
+
+def test_a_picture_saved_in_the_last_instant_is_not_made_twice(journal: Callable[..., Journal], data: Path) -> None:
+    spool, asked = Spool(data / "spool"), []
+    first = journal()
+    first.add(JOBS)
+    for key in ("job-0", "job-1"):
+        first.started(key)
+    die(first)
+    spool.put("job-1", LATENTS)
+    spool.put("job-9", replace(LATENTS, recipe=JOBS[4].recipe))
+
+    def is_saved(job: Kept) -> bool:
+        asked.append(job.key)
+        return job.recipe.seed in (1, 4) and job.since > 0
+
+    second = journal()
+    assert [job.key for job in left_over(second, spool, is_saved)] == ["job-0", "job-2", "job-3", "job-4"]
+    assert sorted(asked) == ["job-0", "job-1", "job-9"], "what waited was never begun"
+    assert spool.left() == ()
+    die(second)
+    assert [job.key for job in journal().open()] == ["job-0", "job-2", "job-3", "job-4"]
 
 
 def test_lines_are_plain_json(journal: Callable[..., Journal], data: Path) -> None:

@@ -35,7 +35,7 @@ class MessageCard(QFrame):
         close = icon_button("close", self.tr("Close this message"), self, px=12)
         close.clicked.connect(self.dismiss)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
-        if message.level == "info":
+        if message.level == "info" and not message.stays:
             QTimer.singleShot(INFO_MS if not message.action else 2 * INFO_MS, self, self.dismiss)
 
     def dismiss(self) -> None:
