@@ -16,7 +16,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
     QWheelEvent,
 )
@@ -25,11 +24,12 @@ from PySide6.QtWidgets import QWidget
 from studio.state.compare import Comparison
 from studio.ui.centre.viewport import MARGIN, Viewport
 from studio.ui.compare.layers import Layer, fitted_into, paint_layer
+from studio.ui.compare.signs import NAME_PX, paint_hint, paint_line, paint_name
 from studio.ui.drops import holds_picture
 from studio.ui.theme import colors, ui_font
 
 _STEP = 1.25
-_GRIP_PX, _REACH_PX = 15, 14
+_REACH_PX = 14
 _GAP_PX = 2
 _NUDGE, _NUDGE_FAR = 0.01, 0.1
 FLICKER_MS = (150, 2000)
@@ -197,9 +197,11 @@ class CompareCanvas(QWidget):
             painter.setPen(colors().color("text_muted"))
             painter.setFont(ui_font(14))
             painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignCenter), words)
-        self._paint_names(painter)
+        for side, x in self._names():
+            paint_name(painter, "AB"[side], x)
         if self._hot is not None:
-            self._paint_hint(painter)
+            hints = (self.tr("Compare as A"), self.tr("Compare as B"))
+            paint_hint(painter, QRectF(self.rect()), hints, self._hot)
 
     def _paint_pictures(self, painter: QPainter) -> None:
         room = self._room()
@@ -224,7 +226,8 @@ class CompareCanvas(QWidget):
                 painter.setClipRect(part)
                 self._paint(painter, side)
             painter.setClipping(False)
-            self._paint_line(painter, line, room)
+            if all(self._comparison.sides):
+                paint_line(painter, line, room.height(), self._ratio())
 
     def _paint(self, painter: QPainter, number: int) -> None:
         layer = self._layers[number]
@@ -232,57 +235,14 @@ class CompareCanvas(QWidget):
             target = fitted_into(layer.image.size(), self._place.rect())
             paint_layer(painter, layer, target, QRectF(0, 0, self._room().width(), self._room().height()))
 
-    def _paint_line(self, painter: QPainter, x: float, room: QSizeF) -> None:
-        ratio = self._ratio()
-        a, b = self._comparison.sides
-        if a is None or b is None:
-            return
-        accent = colors().color("accent")
-        painter.fillRect(QRectF(x - ratio, 0, 2 * ratio, room.height()), accent)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        middle = QPointF(x, room.height() / 2)
-        painter.setPen(QPen(accent, 2 * ratio))
-        painter.setBrush(colors().color("panel"))
-        painter.drawEllipse(middle, _GRIP_PX * ratio, _GRIP_PX * ratio)
-        painter.setPen(QPen(colors().color("text"), 1.75 * ratio, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap))
-        for way in (-1, 1):
-            tip = middle + QPointF(way * 7.5 * ratio, 0)
-            for up in (-1, 1):
-                painter.drawLine(tip, tip + QPointF(-way * 3.5 * ratio, up * 4 * ratio))
-
-    def _paint_names(self, painter: QPainter) -> None:
-        """The letters A and B in the corners where each is seen."""
-        if self.mode is Mode.FLICKER:
-            shown: tuple[tuple[int, float], ...] = ((self.front, 12.0),)
-        elif self.mode is Mode.SIDE_BY_SIDE:
-            shown = ((0, 12.0), (1, self.width() / 2 + 13.0))
-        elif self.mode is Mode.SLIDER:
-            shown = ((0, 12.0), (1, self.width() - 12.0 - 26.0))
-        else:
-            return
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for side, x in shown:
-            box = QRectF(x, 12, 26, 24)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(colors().color("panel", 225))
-            painter.drawRoundedRect(box, 6, 6)
-            painter.setPen(colors().color("text"))
-            painter.setFont(ui_font(13, ui_font().Weight.DemiBold))
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), "AB"[side])
-
-    def _paint_hint(self, painter: QPainter) -> None:
-        half = self.width() / 2
-        for side in (0, 1):
-            hot = side == self._hot
-            box = QRectF(side * half, 0, half, self.height()).adjusted(10, 10, -10, -10)
-            painter.setBrush(colors().color("accent_soft", 240 if hot else 190))
-            style = Qt.PenStyle.SolidLine if hot else Qt.PenStyle.DashLine
-            painter.setPen(QPen(colors().color("accent"), 2 if hot else 1, style))
-            painter.drawRoundedRect(box, 8, 8)
-            painter.setPen(colors().color("text"))
-            painter.setFont(ui_font(14, ui_font().Weight.DemiBold))
-            words = self.tr("Compare as A") if side == 0 else self.tr("Compare as B")
-            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), words)
+    def _names(self) -> tuple[tuple[int, float], ...]:
+        """Which sides are named in a corner, and how far from the left."""
+        return {
+            Mode.FLICKER: ((self.front, 12.0),),
+            Mode.SIDE_BY_SIDE: ((0, 12.0), (1, self.width() / 2 + 13.0)),
+            Mode.SLIDER: ((0, 12.0), (1, self.width() - 12.0 - NAME_PX)),
+            Mode.DIFFERENCE: (),
+        }[self.mode]
 
     # Hands
     def _near_line(self, position: QPointF) -> bool:
