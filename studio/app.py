@@ -15,14 +15,18 @@ from PySide6.QtWidgets import QApplication
 from studio.again import known_models, make_family, make_restorer, make_verifier
 from studio.benches import make_comparison, make_exporter, make_plots
 from studio.core.errors import StorageProblem
+from studio.core.job import Kept
 from studio.core.library import Link
 from studio.core.paths import RESOURCES, Folders
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
+from studio.core.session import NOTHING_BEFORE, Before, Session
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, Rendered, Runner, make_engine
+from studio.engine.journal import Journal, left_over
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
+from studio.engine.spool import Spool
 from studio.gallery.store import GalleryStore
 from studio.model_shelf import (
     SCAN_AFTER_MS,
@@ -34,6 +38,7 @@ from studio.model_shelf import (
     make_models,
     own_folders,
 )
+from studio.state.aftermath import read_only_words, tell_aftermath, tell_safe_mode
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -58,6 +63,7 @@ from studio.state.tokens import Tokens
 
 if TYPE_CHECKING:
     from studio.core.events import Failed
+    from studio.core.library_lock import Holder
     from studio.core.picture import Picture
     from studio.engine.intake.library import Library
     from studio.engine.tokens import TokenCount, TokenCounter
@@ -66,6 +72,7 @@ if TYPE_CHECKING:
 THREADS = (
     "store",
     "files",
+    "draft",
     "thumbnails",
     "pictures",
     "control maps",
@@ -83,6 +90,20 @@ IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes i
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How this start differs from any other. `safe_mode`: no plugin, default settings, the processor, no model at once.
+
+    `before` is how the last one ended, `session` takes note of this one, `holder` has the library open: then this
+    window may only look.
+    """
+
+    safe_mode: bool = False
+    before: Before = NOTHING_BEFORE
+    session: Session | None = None
+    holder: Holder | None = None
+
+
 @dataclass(kw_only=True)
 class Studio:
     """The running studio: what main.py, the journeys and outside checks hold."""
@@ -92,18 +113,22 @@ class Studio:
     draft: DraftModel
     store: GalleryStore
     state: StudioState
-    _keeper: DraftKeeper
+    _keeper: DraftKeeper | None
     _threads: dict[str, Background]
     _garbage: GarbageOnUiThread
     _closed: bool = False
 
     def close(self) -> None:
-        """Keep the draft and the layout, stop the engine at its next step, end all threads. Safe to call twice."""
+        """Keep the draft and the layout, stop the engine at its next step, save what is made, end all threads.
+
+        Safe to call twice.
+        """
         if self._closed:
             return
         self._closed = True
         self.window.close()
-        self._keeper.flush()
+        if self._keeper is not None:
+            self._keeper.flush()
         self.state.librarian.close()
         self.state.exporter.cancel()
         self.state.model_files.close()
@@ -119,51 +144,58 @@ class Studio:
         QCoreApplication.sendPostedEvents(self.window, QEvent.Type.DeferredDelete)
 
 
-def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool = False) -> Studio:
-    """The whole studio over the folder `data`, its window not yet shown. `safe_mode`: no plugin runs.
+def application() -> QApplication:
+    """The one QApplication of this process."""
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("Diffusion Studio")
+    return app
+
+
+def build(
+    data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool = False, opening: Opening | None = None
+) -> Studio:
+    """The whole studio over the folder `data`, its window not yet shown. `safe_mode`: see `Opening`.
 
     `engine` replaces the real one in tests; a function makes it of the plugin room and of what reads input pictures.
     """
-    app = QApplication.instance() or QApplication(sys.argv[:1])
-    app.setApplicationName("Diffusion Studio")
+    application()
+    opening = opening or Opening(safe_mode=safe_mode)
+    safe_mode, read_only = opening.safe_mode, opening.holder is not None
     folders = Folders(root=data)
     messages = Messages()
     messages.install_hooks()
-    settings, notice = load_settings(folders.settings)
+    settings, notice = (Settings(), "") if safe_mode else load_settings(folders.settings)
     draft, draft_notice = load_draft(folders.draft)
     for sentence in filter(None, (notice, draft_notice)):
         messages.warn(sentence)
     places, shelf = all_folders(folders, settings), make_library(folders, settings)
     room = PluginRoom(folders, (folders.models, folders.files, *own_folders(settings)), safe_mode)
-    store = GalleryStore(folders, room.read_metadata)
+    store = GalleryStore(folders, room.read_metadata, read_only)
     threads = {name: Background(name) for name in THREADS}
     for thread in threads.values():
         thread.failed.connect(messages.error)
     draft_model = DraftModel(draft)
     if engine is None:
-        engine = make_engine(places, store.inputs.read, plugins=room, library=shelf)
+        device = "cpu" if safe_mode else "auto"
+        engine = make_engine(places, store.inputs.read, device, plugins=room, library=shelf)
     elif callable(engine):
         engine = engine(room, store.inputs.read)
     _obey_settings(settings, engine)
-    queue = JobQueue(
-        partial(Runner, engine, partial(_save, store)),
-        save_again=partial(_save_again, store),
-        background=threads["files"],
-    )
+    queue = _queue(folders, engine, store, messages, threads["files"], opening)
     plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
     room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
-    saver = partial(_save_settings, settings, folders, threads["files"], engine)
+    keep_settings = not safe_mode and not read_only
+    saver = partial(_save_settings, settings, folders if keep_settings else None, threads["files"], engine)
     state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine, shelf)
-    keeper = DraftKeeper(draft_model, folders.draft, threads["files"])
-    keeper.failed.connect(messages.error)
+    keeper = None
+    if not read_only:
+        keeper = DraftKeeper(draft_model, folders.draft, threads["draft"])
+        keeper.failed.connect(messages.error)
     from studio.ui.main_window import MainWindow
 
     window = MainWindow(state)
-    garbage = GarbageOnUiThread()
-    garbage.hold()
-    queue.engine_ready.connect(lambda _: garbage.freeze())
-    for loaded in (queue.engine_ready, queue.engine_failed):
-        loaded.connect(lambda _: garbage.start())
+    garbage = _garbage(queue)
     studio = Studio(
         window=window,
         queue=queue,
@@ -178,22 +210,56 @@ def build(data: Path, engine: Engine | MakeEngine | None = None, safe_mode: bool
     QTimer.singleShot(PLUGINS_AFTER_MS, window, plugins.read)
     QTimer.singleShot(SCAN_AFTER_MS, window, state.model_files.rescan)
     QTimer.singleShot(SCAN_AFTER_MS, window, state.downloads.read_kept)
-    QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
     if safe_mode:
-        messages.info("Safe mode: no plugin runs.", "Start the studio without --safe-mode to have them back.")
+        garbage.start()
+        tell_safe_mode(messages, opening.before)
+    else:
+        QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
     return studio
 
 
-def run(data: Path, safe_mode: bool = False) -> int:
-    """Open the window and stay until it is closed. Returns the exit status."""
-    studio = build(data, safe_mode=safe_mode)
-    studio.window.show()
-    app = QApplication.instance()
-    assert app is not None
-    try:
-        return app.exec()
-    finally:
-        studio.close()
+def _queue(
+    folders: Folders, engine: Engine, store: GalleryStore, messages: Messages, files: Background, opening: Opening
+) -> JobQueue:
+    """The queue with what keeps it over restarts; a window that may only look keeps and queues nothing."""
+    crumb = opening.session.at if opening.session is not None else None
+    make_runner = partial(Runner, engine, partial(_save, store), crumb=crumb)
+    if opening.holder is not None:
+        queue = JobQueue(make_runner)
+        queue.refusal = StorageProblem(*read_only_words(opening.holder))
+        messages.error(queue.refusal)
+        return queue
+    journal, spool = Journal(folders.queue, messages.error), Spool(folders.spool)
+    queue = JobQueue(
+        partial(make_runner, journal=journal, spool=spool),
+        save_again=partial(_save_again, store),
+        background=files,
+        journal=journal,
+        spool=spool,
+    )
+
+    def take_in(left: tuple[Kept, ...]) -> None:
+        queue.restore(left)
+        tell_aftermath(messages, queue, opening.before)
+
+    files.run(partial(left_over, journal, spool, partial(_is_saved, folders)), take_in)
+    return queue
+
+
+def _is_saved(folders: Folders, job: Kept) -> bool:
+    """Whether the end of the studio came between a picture and the word that it is saved."""
+    from studio.gallery.just_saved import was_saved
+
+    return was_saved(folders, job.recipe, job.since)
+
+
+def _garbage(queue: JobQueue) -> GarbageOnUiThread:
+    garbage = GarbageOnUiThread()
+    garbage.hold()
+    queue.engine_ready.connect(lambda _: garbage.freeze())
+    for loaded in (queue.engine_ready, queue.engine_failed):
+        loaded.connect(lambda _: garbage.start())
+    return garbage
 
 
 def _state(
@@ -297,9 +363,10 @@ def _obey_settings(settings: Settings, engine: Engine) -> None:
         engine.on_fault = settings.get("plugin_fault")
 
 
-def _save_settings(settings: Settings, folders: Folders, files: Background, engine: Engine) -> None:
+def _save_settings(settings: Settings, folders: Folders | None, files: Background, engine: Engine) -> None:
     _obey_settings(settings, engine)
-    files.run(partial(write_text_safely, folders.settings, settings.text()), lambda _: None)
+    if folders is not None:
+        files.run(partial(write_text_safely, folders.settings, settings.text()), lambda _: None)
 
 
 def _add_input(store: GalleryStore, source: bytes | Path) -> Added:
