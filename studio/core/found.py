@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from studio.core.installed import Installed
 from studio.core.picture import MadeWith
 from studio.core.plugins import PluginInfo
-from studio.core.recipe import Recipe
+from studio.core.recipe import PluginUse, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,13 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Here:
-    """What is installed: base models, plugins, and files that plugins may use. `plugins` None: not looked for yet."""
+    """What is installed: base models, plugins, and files that plugins may use. `plugins` None: not looked for yet.
+
+    `lora_uses` are the plugin layers that the picture's `Found.loras` would be here, in their order; None for one whose
+    file is not here.
+    """
 
     models: tuple[Installed, ...] = ()
     plugins: tuple[PluginInfo, ...] | None = None
     files: tuple[Installed, ...] = ()
+    lora_uses: tuple[PluginUse | None, ...] = ()

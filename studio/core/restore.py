@@ -93,8 +93,8 @@ def plan(found: Found, draft: Draft, here: Here) -> tuple[FieldPlan, ...]:
 
 
 def asks(plans: Collection[FieldPlan]) -> bool:
-    """Whether the list should be shown first: something cannot be applied, or not quite as it was."""
-    return any(row.outcome in (Outcome.CANNOT, Outcome.CHANGED) for row in plans)
+    """Whether the list should be shown first: something cannot be applied."""
+    return any(row.outcome is Outcome.CANNOT for row in plans)
 
 
 def apply(found: Found, draft: Draft, here: Here, keys: Collection[str]) -> Draft:
@@ -123,7 +123,8 @@ def apply(found: Found, draft: Draft, here: Here, keys: Collection[str]) -> Draf
     guests = [use for i, use in enumerate(recipe.plugins) if f"plugins[{i}]" in wanted | kept]
     if "plugins" in wanted or any(key.startswith("plugins[") for key in wanted):
         changed = replace(changed, plugins=tuple(PluginLayer(use=use) for use in guests))
-    return changed
+    loras = (use for i, use in enumerate(here.lora_uses) if use is not None and f"loras[{i}]" in wanted)
+    return replace(changed, plugins=(*changed.plugins, *(PluginLayer(use=use) for use in loras)))
 
 
 def _row(key: str, group: Group, title: str, found: str, now: str, outcome: Outcome, why: str = "") -> FieldPlan:
@@ -145,7 +146,8 @@ def _rows(found: Found, recipe: Recipe, draft: Draft, here: Here) -> Iterator[Fi
     yield from _control_rows(found, recipe, draft, here)
     yield from _plugin_rows(found, recipe, draft, here)
     for number, lora in enumerate(found.loras):
-        yield _lora_row(number, lora)
+        use = here.lora_uses[number] if number < len(here.lora_uses) else None
+        yield _lora_row(number, lora, use, draft)
 
 
 def _said(line: str) -> str:
@@ -279,10 +281,17 @@ def _plugin_rows(found: Found, recipe: Recipe, draft: Draft, here: Here) -> Iter
         yield _row(f"plugins[{i}]", Group.PLUGINS, title, use_words(use), now_words, outcome, why)
 
 
-def _lora_row(number: int, lora: NamedLora) -> FieldPlan:
+def _lora_row(number: int, lora: NamedLora, use: PluginUse | None, draft: Draft) -> FieldPlan:
     said = " ".join(filter(None, (lora.name, lora.weight)))
-    why = "The picture carries only its name. Add it as a plugin layer if you have the file."
-    return _row(f"loras[{number}]", Group.PLUGINS, "LoRA", said, NONE, Outcome.CANNOT, why)
+    key = f"loras[{number}]"
+    if use is None:
+        why = f"missing: LoRA {lora.name}. Put its file into models/loras, then restore again."
+        return _row(key, Group.PLUGINS, "LoRA", said, NONE, Outcome.CANNOT, why)
+    same = any(layer.enabled and layer.use == use for layer in draft.plugins)
+    full = len(draft.plugins) + number >= PLUGINS_MAX
+    outcome = Outcome.SAME if same else Outcome.CANNOT if full else Outcome.APPLIES
+    why = f"At most {PLUGINS_MAX} plugin layers work together." if outcome is Outcome.CANNOT else ""
+    return _row(key, Group.PLUGINS, "LoRA", said, NONE, outcome, why)
 
 
 def _plugin_outcome(plugin: PluginRef, here: Here) -> tuple[Outcome, str]:

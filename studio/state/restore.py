@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,11 +12,11 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QUrl, Signal
 
 from studio.core.errors import StudioError
-from studio.core.found import Found, Here
-from studio.core.installed import Installed
+from studio.core.found import Found, Here, NamedLora
+from studio.core.installed import Installed, fold
 from studio.core.picture import Picture
-from studio.core.plugins import PluginInfo
-from studio.core.recipe import Recipe
+from studio.core.plugins import Part, PartType, PluginInfo, PluginState
+from studio.core.recipe import FileRef, PluginUse, Recipe
 from studio.core.restore import FieldPlan, apply, asks, plan
 from studio.state.background import Background
 from studio.state.draft_model import DraftModel
@@ -23,6 +25,7 @@ from studio.state.intake import local_file
 FindIn = Callable[[Path], Found]  # these two are called in the background and may raise StudioError
 LostOf = Callable[[Recipe], tuple[str, ...]]
 OURS = "Diffusion Studio"
+LORA = "lora"  # the plugin, and its part, that other programs’ LoRAs become layers of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,8 @@ class Restored:
 class Restorer(QObject):
     """Every method returns at once; one signal follows. Mutable state: none but the draft model's.
 
-    A picture of the studio's own whose fields all apply is restored straight away, as one undo step; everything else,
-    and everything while `always_ask()`, is proposed first.
+    A picture of the studio's own whose fields all apply is restored straight away, as one undo step (what is not quite
+    as it was is told with it); everything else, and everything while `always_ask()`, is proposed first.
 
     Signals: `proposed(Proposal)` - the list must be shown; `restored(Restored)`; `failed(StudioError)`.
     """
@@ -134,6 +137,8 @@ class Restorer(QObject):
         if found.recipe is not None and any(use.files for use in found.recipe.plugins):
             folders = [Path(info.folder) for info in here.plugins or () if info.folder]
             here = replace(here, files=files_here(found.recipe, (*self._file_folders, *folders)))
+        if found.loras:
+            here = replace(here, lora_uses=lora_uses(found.loras, here.plugins or (), self._file_folders))
         return found, here
 
     def _on_found(self, answer: tuple[Found, Here], ask: bool = False) -> None:
@@ -149,6 +154,37 @@ class Restorer(QObject):
 
     def _here(self) -> Here:
         return Here(models=self._models(), plugins=self._plugins())
+
+
+def lora_uses(
+    loras: Iterable[NamedLora], plugins: Iterable[PluginInfo], folders: Iterable[Path]
+) -> tuple[PluginUse | None, ...]:
+    """The plugin layers that LoRAs named in a picture would be here; None where no file has the name. Reads the disk."""
+    info = next((i for i in plugins if i.id == LORA and i.state is PluginState.ENABLED), None)
+    part = info.manifest.part(PartType.ADAPTER, LORA) if info is not None and info.manifest is not None else None
+    if info is None or part is None:
+        return ()
+    files: dict[str, Path] = {}
+    for folder in (*folders, Path(info.folder)):
+        with contextlib.suppress(OSError):
+            for file in sorted(folder.rglob("*.safetensors")):
+                files.setdefault(fold(file.name), file)
+    return tuple(_lora_use(info, part, lora, files.get(fold(lora.name))) for lora in loras)
+
+
+def _lora_use(info: PluginInfo, part: Part, lora: NamedLora, file: Path | None) -> PluginUse | None:
+    from studio.plugins.files import digest_of
+    from studio.plugins.uses import make_use
+
+    number = re.search(r"-?[0-9]*\.?[0-9]+", lora.weight)
+    values = {"weight": float(number[0])} if number is not None else {}
+    if file is None or info.manifest is None:
+        return None
+    try:
+        ref = FileRef(name=file.name, sha256=digest_of(file))
+        return make_use(info.manifest, part, values, files={"file": ref}, digest=info.digest)
+    except (OSError, StudioError):  # a weight that the plugin does not take, a file that vanished: as if not here
+        return None
 
 
 def files_here(recipe: Recipe, folders: Iterable[Path]) -> tuple[Installed, ...]:

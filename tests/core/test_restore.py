@@ -102,7 +102,8 @@ def test_a_model_of_the_same_name_with_other_weights_is_said() -> None:
     made = MadeWith(studio="", device="", dtype="", seconds=0.0, model_digest="a" * 64)
     here = replace(HERE, models=(Installed(name="mini", digests=("b" * 64,)),))
     assert row(replace(OURS, made_with=made), "model", here=here).outcome is Outcome.CHANGED
-    assert asks(plan(replace(OURS, made_with=made), Draft(), here))
+    assert not asks(plan(replace(OURS, made_with=made), Draft(), here)), "it applies all the same, and is told"
+    assert asks(plan(OURS, Draft(), replace(HERE, models=())))
 
 
 def test_a_lost_control_picture_cannot_come_back_and_the_others_do() -> None:
@@ -165,6 +166,20 @@ def test_what_was_read_differently_or_not_at_all_is_told() -> None:
     assert (row(found, "other[0]").title, row(found, "other[0]").found) == ("Clip skip", "2")
     assert row(found, "loras[0]").outcome is Outcome.CANNOT
     assert apply(found, Draft(seed=1), HERE, {"scheduler", "other[0]", "loras[0]"}) == Draft(seed=1)
+
+
+def test_a_lora_whose_file_is_here_becomes_a_layer_behind_the_others() -> None:
+    named = (NamedLora(name="ink", weight="0.8"), NamedLora(name="gone"))
+    found = Found(source="A1111", recipe=Recipe(prompt="a cat", seed=5), given=("seed",), loras=named)
+    here = replace(HERE, lora_uses=(LORA, None))
+    other = PluginLayer(use=replace(LORA, values=(("weight", 0.1),)))
+    assert row(found, "loras[0]", here=here).outcome is Outcome.APPLIES
+    assert row(found, "loras[1]", here=here).why.startswith("missing: LoRA gone")
+    changed = apply(found, Draft(plugins=(other,)), here, {"loras[0]", "loras[1]"})
+    assert changed.plugins == (other, PluginLayer(use=LORA))
+    assert row(found, "loras[0]", changed, here).outcome is Outcome.SAME
+    crowded = Draft(plugins=(other,) * 32)
+    assert row(found, "loras[0]", crowded, here).outcome is Outcome.CANNOT
 
 
 def test_a_picture_of_which_nothing_can_be_used_still_shows_what_it_says() -> None:

@@ -64,6 +64,18 @@ def test_a_foreign_picture_is_listed_first_and_only_ticks_are_applied(
     assert studio.window.restoring.dialog is None
 
 
+def test_a_lora_that_is_here_comes_along_as_a_layer(qtbot: QtBot, studio: Studio, tmp_path: Path) -> None:
+    qtbot.waitUntil(lambda: studio.state.plugins.known, timeout=10_000)
+    file = tmp_path / "castle.png"
+    file.write_bytes(png_with(parameters=A1111.replace("<lora:ink:0.7>", "<lora:Ink-Wash:0.7>")))
+    studio.state.restorer.open_file(file)
+    dialog = shown(qtbot, studio)
+    dialog.yes.click()
+    use = studio.draft.draft.plugins[0].use
+    assert (use.plugin.id, use.files[0][1].name) == ("lora", "ink_wash.safetensors")
+    assert dict(use.values)["weight"] == 0.7
+
+
 def test_cancel_changes_nothing_and_all_or_none_ticks_all(qtbot: QtBot, studio: Studio, tmp_path: Path) -> None:
     before = studio.draft.draft
     assert drop(studio.window.centre.view, file_mime(castle(tmp_path)))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from studio.core.restore import Outcome
 from studio.state.messages import Message
 from studio.state.restore import Proposal, Restored
 from studio.ui.restore.dialog import RestoreDialog
@@ -54,6 +55,7 @@ class RestoreWishes(QObject):
         message = Message(
             level="info",
             headline=done_words(restored.titles),
+            hint=" ".join(row.why for row in restored.proposal.rows if row.outcome is Outcome.CHANGED),
             action=self.tr("Undo"),
             on_action=undo,
             other=self.tr("Choose …") if restored.titles else "",
