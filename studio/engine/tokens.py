@@ -1,4 +1,4 @@
-"""Counts the tokens of a prompt and says where the model stops reading. Light: the `tokenizers` library, no torch."""
+"""Counts the tokens of a prompt and says where a further portion begins. Light: the `tokenizers` library, no torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMIT = 75  # CLIP reads 77 tokens; start and end take two
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCount:
-    """`tokens` without start and end; `limit` of them are read; from character `cut_at` on the model sees nothing."""
+    """`tokens` without start and end, read in portions of `limit`; the second begins at character `cut_at`."""
 
     tokens: int
     limit: int = LIMIT

@@ -137,7 +137,7 @@ class MainWindow(QMainWindow):
                 plain_tooltip(button, button.accessibleName())
         sideways, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
         self.resizeDocks([dock_of["promptDock"], dock_of["controlDock"]], [LEFT_PX, RIGHT_PX], sideways)
-        self.resizeDocks([dock_of["promptDock"], dock_of["settingsDock"], dock_of["queueDock"]], [300, 316, 150], down)
+        self.resizeDocks([dock_of["promptDock"], dock_of["settingsDock"], dock_of["queueDock"]], [280, 356, 130], down)
         self.resizeDocks([dock_of["controlDock"], dock_of["historyDock"]], [400, 366], down)
 
     def _tools(self, *ids: str) -> tuple[QWidget, ...]:
@@ -231,14 +231,6 @@ class MainWindow(QMainWindow):
 
     def _close_anyway(self) -> None:
         self.close()
-
-    def come_forward(self) -> None:
-        """Somebody started the studio once more: this is its window."""
-        if self.isMinimized():
-            self.showNormal()
-        self.show()
-        self.raise_()
-        self.activateWindow()
 
     def come_forward(self) -> None:
         """Somebody started the studio once more: this is its window."""

@@ -84,7 +84,7 @@ class PromptEdit(QPlainTextEdit):
         self._showing = False
 
     def mark_cut(self, cut_at: int | None) -> None:
-        """Mark the text from character `cut_at` on as not seen by the model."""
+        """Mark the text from character `cut_at` on: the model reads it in a further portion."""
         self._cut.mark_from(None if cut_at is None else units(self.toPlainText()[:cut_at]))
 
     def _on_changed(self) -> None:

@@ -97,8 +97,8 @@ class SettingsPanel(QScrollArea):
             (self.tr("Guidance"), self.guidance, guidance),
             (self.tr("Scheduler"), self.scheduler, scheduler),
             (self.tr("Seed"), self.seed, seed),
-            (self.tr("Begin with"), self.begin, begin),
             (self.tr("Pictures"), self._count_row(), count),
+            (self.tr("Begin with"), self.begin, begin),
         )
 
     def _count_row(self) -> QWidget:
