@@ -19,7 +19,7 @@ from studio.core.errors import StudioError
 from studio.core.paths import Folders
 
 if TYPE_CHECKING:
-    from studio.core.recipe import Recipe
+    from studio.core.recipe import FileRef, Recipe
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -182,4 +182,13 @@ def _print_recipe(recipe: Recipe) -> None:
     print(f"{name}, {recipe.steps} steps, guidance {recipe.guidance_scale:g}, seed {recipe.seed}, {recipe.size}")
     print(f"Model {recipe.model.name}{', exact' if recipe.exact else ''}")
     for use in recipe.controls:
-        print(f"Control {use.kind}: weight {use.weight:g}, from {use.start:.0%} to {use.end:.0%}")
+        print(f"Control {use.kind}: weight {use.weight:g}, from {use.start:.0%} to {use.end:.0%}{_files(use.found)}")
+    for guest in recipe.plugins:
+        said = [f"{key}={file.name}" for key, file in guest.files] + [f"{key}=a picture" for key, _ in guest.images]
+        said += [f"{key}={value}" for key, value in guest.values]
+        name = f"{guest.plugin.id} {guest.plugin.version}".strip()
+        print(f"Plugin {name}, {guest.part}: {', '.join(said) or 'as it is'}{_files(guest.found)}")
+
+
+def _files(found: tuple[FileRef, ...]) -> str:
+    return "".join(f", with {file.name}" for file in found)
