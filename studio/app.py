@@ -14,19 +14,13 @@ from PySide6.QtWidgets import QApplication
 
 from studio.again import known_models, make_family, make_restorer, make_verifier
 from studio.benches import make_comparison, make_exporter, make_plots
-from studio.core.errors import StorageProblem
-from studio.core.job import Kept
-from studio.core.library import Link
 from studio.core.paths import RESOURCES, Folders
 from studio.core.pixels import Pixels
-from studio.core.recipe import ControlUse, Recipe, Size
-from studio.core.session import NOTHING_BEFORE, Before, Session
+from studio.core.recipe import ControlUse, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
-from studio.engine import Engine, Rendered, Runner, make_engine
-from studio.engine.journal import Journal, left_over
+from studio.engine import Engine, make_engine
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
-from studio.engine.spool import Spool
 from studio.gallery.store import GalleryStore
 from studio.model_shelf import (
     SCAN_AFTER_MS,
@@ -38,7 +32,7 @@ from studio.model_shelf import (
     make_models,
     own_folders,
 )
-from studio.state.aftermath import read_only_words, tell_aftermath, tell_safe_mode
+from studio.state.aftermath import tell_safe_mode
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -60,11 +54,9 @@ from studio.state.ranking import Ranking
 from studio.state.studio_state import StudioState
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
+from studio.work import Opening, make_queue
 
 if TYPE_CHECKING:
-    from studio.core.events import Failed
-    from studio.core.library_lock import Holder
-    from studio.core.picture import Picture
     from studio.engine.intake.library import Library
     from studio.engine.tokens import TokenCount, TokenCounter
     from studio.ui.main_window import MainWindow
@@ -88,20 +80,6 @@ THREADS = (
 PLUGINS_AFTER_MS = 50  # and before plugins are looked for
 IMPORTS_AFTER_MS = 150  # the window is painted and answers before torch comes in
 MakeEngine = Callable[[PluginRoom, ReadImage], Engine]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """How this start differs from any other. `safe_mode`: no plugin, default settings, the processor, no model at once.
-
-    `before` is how the last one ended, `session` takes note of this one, `holder` has the library open: then this
-    window may only look.
-    """
-
-    safe_mode: bool = False
-    before: Before = NOTHING_BEFORE
-    session: Session | None = None
-    holder: Holder | None = None
 
 
 @dataclass(kw_only=True)
@@ -182,7 +160,7 @@ def build(
     elif callable(engine):
         engine = engine(room, store.inputs.read)
     _obey_settings(settings, engine)
-    queue = _queue(folders, engine, store, messages, threads["files"], opening)
+    queue = make_queue(folders, engine, store, messages, threads["files"], opening)
     plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
     room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
     keep_settings = not safe_mode and not read_only
@@ -216,41 +194,6 @@ def build(
     else:
         QTimer.singleShot(IMPORTS_AFTER_MS, window, queue.prepare)
     return studio
-
-
-def _queue(
-    folders: Folders, engine: Engine, store: GalleryStore, messages: Messages, files: Background, opening: Opening
-) -> JobQueue:
-    """The queue with what keeps it over restarts; a window that may only look keeps and queues nothing."""
-    crumb = opening.session.at if opening.session is not None else None
-    make_runner = partial(Runner, engine, partial(_save, store), crumb=crumb)
-    if opening.holder is not None:
-        queue = JobQueue(make_runner)
-        queue.refusal = StorageProblem(*read_only_words(opening.holder))
-        messages.error(queue.refusal)
-        return queue
-    journal, spool = Journal(folders.queue, messages.error), Spool(folders.spool)
-    queue = JobQueue(
-        partial(make_runner, journal=journal, spool=spool),
-        save_again=partial(_save_again, store),
-        background=files,
-        journal=journal,
-        spool=spool,
-    )
-
-    def take_in(left: tuple[Kept, ...]) -> None:
-        queue.restore(left)
-        tell_aftermath(messages, queue, opening.before)
-
-    files.run(partial(left_over, journal, spool, partial(_is_saved, folders)), take_in)
-    return queue
-
-
-def _is_saved(folders: Folders, job: Kept) -> bool:
-    """Whether the end of the studio came between a picture and the word that it is saved."""
-    from studio.gallery.just_saved import was_saved
-
-    return was_saved(folders, job.recipe, job.since)
 
 
 def _garbage(queue: JobQueue) -> GarbageOnUiThread:
@@ -346,16 +289,6 @@ def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
         state.messages.warn(notice)
     state.gallery.refresh()
     state.librarian.start(len(notices))
-
-
-def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:
-    return store.add(rendered.pixels, recipe, rendered.made_with, parents)
-
-
-def _save_again(store: GalleryStore, failed: Failed, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:
-    if failed.unsaved is None or failed.made_with is None:
-        raise StorageProblem("There is nothing to save again.")
-    return store.add(failed.unsaved, failed.recipe or recipe, failed.made_with, parents)
 
 
 def _obey_settings(settings: Settings, engine: Engine) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QTimer
 
-from studio.app import Opening, Studio, application, build
+from studio.app import Studio, application, build
 from studio.core.library_lock import LibraryLock
 from studio.core.paths import Folders
 from studio.core.session import Before, Session
 from studio.engine import Engine
+from studio.work import Opening
 
 READY_AFTER_MS = 1000  # in safe mode, where no library is loaded that one could wait for
 
