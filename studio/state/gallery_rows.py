@@ -76,6 +76,10 @@ class GalleryRows(QAbstractListModel):
         row = index.row()
         return self._cache.get(self._order.key(row)) if 0 <= row < len(self._order) else None
 
+    def pictures_at(self, rows: range) -> list[Picture | None]:
+        """The pictures of neighbouring rows, quicker than one by one."""
+        return [self._cache.get(key) for key in self._order.span(rows.start, rows.stop)]
+
     def find(self, picture_id: str) -> QModelIndex:
         """The index of a picture, invalid if it is not in the rows or was not looked at so far."""
         key = self._cache.key_of(picture_id)

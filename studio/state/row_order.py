@@ -56,10 +56,10 @@ class RowOrder:
 
     def key(self, row: int) -> int:
         """The key in a row of 0 ... len - 1. Raises IndexError."""
-        if not 0 <= row < len(self):
+        if row < 0:
             raise IndexError(row)
         block, at = self._place(row)
-        return block.keys[at]
+        return block.keys[at]  # raises IndexError behind the last
 
     def span(self, first: int, last: int) -> array[int]:
         """The keys of the rows `first` ... `last` - 1, cut to the rows there are."""

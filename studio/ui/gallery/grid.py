@@ -69,6 +69,7 @@ class TileGrid(QAbstractItemView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # else the tiles would jump
         self.setMinimumSize(140, 120)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # so that scrolling moves what is painted
 
     # What others ask
     @property
@@ -143,8 +144,8 @@ class TileGrid(QAbstractItemView):
         self._pictures.look_at(seen.start, seen.stop)
         below = grid.rows_between(top + room, top + room + room // 2)
         above = grid.rows_between(max(0, top - room // 2), top)
-        rows = [*seen, *below, *reversed(above)]
-        wanted = [p for row in rows if (p := self._pictures.picture(self._pictures.index(row))) is not None]
+        at = self._pictures.pictures_at
+        wanted = [found for found in (*at(seen), *at(below), *reversed(at(above))) if found is not None]
         ratio = self.devicePixelRatioF()
         self._pictures.thumbnails.wish_tiles(wanted, round((grid.cell - 2 * GAP) * ratio), ratio)
 
@@ -244,10 +245,14 @@ class TileGrid(QAbstractItemView):
         self._lay_out_later()
 
     def dataChanged(self, first: Index, last: Index, roles: list[int] | None = None) -> None:
-        if first.row() == last.row():
-            self.viewport().update(self._cell(first.row()))
-        else:
-            self.viewport().update()
+        grid, top = self.grid(), self.verticalOffset()
+        seen = grid.rows_between(top, top + self.viewport().height())
+        low, high = max(first.row(), seen.start), min(last.row() + 1, seen.stop)
+        if high - low == 1:
+            self.viewport().update(self._cell(low))
+        elif low < high:
+            rect = self._cell(low).united(self._cell(high - 1))
+            self.viewport().update(0, rect.top(), self.viewport().width(), rect.height())
         if not roles or GalleryModel.ThumbnailRole not in roles:
             self._looking.start()
 
@@ -284,6 +289,7 @@ class TileGrid(QAbstractItemView):
     # Qt overrides: painting
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self.viewport())
+        painter.fillRect(event.rect(), colors().color("panel"))
         if self._pictures.rowCount() == 0:
             self._paint_empty(painter)
             return
@@ -294,29 +300,25 @@ class TileGrid(QAbstractItemView):
         for section in grid.headings_between(top, bottom):
             place = QRect(grid.left, section.top - offset, grid.cell * grid.columns, section.tiles - section.top)
             paint_heading(painter, place, section.day, section.count, today)
-        for row in grid.rows_between(top, bottom):
-            self._paint_row(painter, row)
+        rows, region, spots = grid.rows_between(top, bottom), event.region(), event.region().rectCount() > 1
+        chosen = [(part.top(), part.bottom()) for part in self.choice.selection()]
+        current = self.currentIndex().row() if self.hasFocus() else -1
+        for row, picture in zip(rows, self._pictures.pictures_at(rows), strict=False):
+            box = grid.box(row)
+            cell = QRect(box.x, box.y - offset, box.width, box.height)
+            if not spots or region.intersects(cell):
+                selected = any(first <= row <= last for first, last in chosen)
+                paint_tile(painter, cell, self._tile(picture, selected, row == self._hovered, row == current))
         if self._band is not None:
             painter.setPen(QPen(colors().color("accent"), 1))
             painter.setBrush(colors().color("accent", 40))
             painter.drawRect(self._band.translated(0, -offset))
 
-    def _paint_row(self, painter: QPainter, row: int) -> None:
-        index = self._pictures.index(row)
-        picture = self._pictures.picture(index)
+    def _tile(self, picture: Picture | None, selected: bool, hovered: bool, current: bool) -> Tile:
         thumbnails = self._pictures.thumbnails
-        paint_tile(
-            painter,
-            self._cell(row),
-            Tile(
-                picture,
-                thumbnails.tile(picture.id) if picture is not None else None,
-                broken=picture is not None and thumbnails.is_broken(picture.id),
-                selected=self.selectionModel().isSelected(index),
-                hovered=row == self._hovered,
-                current=row == self.currentIndex().row() and self.hasFocus(),
-            ),
-        )
+        image = thumbnails.tile(picture.id) if picture is not None else None
+        broken = image is None and picture is not None and thumbnails.is_broken(picture.id)
+        return Tile(picture, image, broken, selected, hovered, current)
 
     def _paint_empty(self, painter: QPainter) -> None:
         painter.setPen(colors().color("text_faint"))
