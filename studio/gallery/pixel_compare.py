@@ -46,6 +46,8 @@ def read_side(file: Path) -> tuple[Pixels, Recipe | None, str]:
     Raises `BadInputImage` with a sentence.
     """
     shared = read_shared(file)
+    if shared.made_with.sheet:  # its recipe is what its cells share, not how it was made
+        return shared.pixels, None, "A sheet drawn from other pictures."
     if shared.recipe is not None:
         return shared.pixels, shared.recipe, ""
     note = next((words for words in shared.notes if "Settings" not in words), "")

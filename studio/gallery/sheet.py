@@ -223,7 +223,9 @@ def _draw_tile(image: Image.Image, draw: ImageDraw.ImageDraw, layout: _Layout, t
         except Exception:  # decoders raise anything on damaged bytes; the sheet is worth having without this one
             problem = "The picture cannot be read."
     if picture is not None:
-        image.paste(picture, (left + (width - picture.width) // 2, top + (height - picture.height) // 2))
+        beside, above = width - picture.width, height - picture.height
+        # in the middle of its place, but above its caption where it has one
+        image.paste(picture, (left, top + above) if tile.caption else (left + beside // 2, top + above // 2))
     else:
         draw.rectangle((left, top, left + width - 1, top + height - 1), fill=EMPTY)
         _write_in(draw, layout.small, problem, (left, top, width, height), TROUBLE if problem else MUTED)

@@ -176,7 +176,7 @@ def _side_of(read: ReadSide, file: Path, picture: Picture | None) -> Side:
         picture=picture,
         image=image_of(pixels).convertToFormat(QImage.Format.Format_RGB32),
         pixels=pixels,
-        recipe=picture.recipe if picture is not None and not picture.made_with.sheet else recipe,
+        recipe=recipe,
         note=note,
     )
 

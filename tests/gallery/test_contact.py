@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from studio.core.pixels import Pixels
 from studio.core.verify import distance as slow_distance
 from studio.gallery.contact import caption, export_sheet
 from studio.gallery.pixel_compare import difference, distance, read_side
+from studio.gallery.sheet import Part, Sheet, Tile, draw_sheet
 from tests.gallery.makers import MADE_WITH, noise, recipe, store_in
 
 
@@ -85,6 +87,22 @@ def test_the_difference_is_amplified_and_stays_in_range() -> None:
     plain, loud = difference(first, second), difference(first, second, gain=8)
     assert plain is not None and plain.data == bytes((3, 0, 10, 200, 0, 0))
     assert loud is not None and loud.data == bytes((24, 0, 80, 255, 0, 0))
+
+
+def test_a_sheet_has_no_settings_to_compare(tmp_path: Path) -> None:
+    store = store_in(tmp_path / "data")
+    sheet = store.add(noise(), recipe(), replace(MADE_WITH, sheet="XY plot: Steps"))
+    assert read_side(sheet.file)[1:] == (None, "A sheet drawn from other pictures.")
+
+
+def test_pictures_stand_above_their_captions(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 20), (200, 30, 30)).save(tmp_path / "wide.png")
+    part = Part(tiles=(Tile(file=tmp_path / "wide.png", caption="wide"),))
+    pixels = draw_sheet(Sheet(cell=(80, 80), parts=(part,), columns=("",), rows=("",)))
+    image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
+    red = [n for n, pixel in enumerate(image.get_flattened_data()) if pixel == (200, 30, 30)]
+    margin = min(n % image.width for n in red)
+    assert margin < 40 and max(n // image.width for n in red) == margin + 79
 
 
 def test_a_side_may_be_any_picture_file(tmp_path: Path) -> None:

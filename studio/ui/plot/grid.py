@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QHelpEvent, QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QHelpEvent, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QToolTip, QWidget
 
 from studio.core.plot import Plot, cell_words
@@ -107,7 +107,9 @@ class PlotGrid(QWidget):
         tokens = colors()
         painter.setPen(Qt.PenStyle.NoPen)
         state = cell.state if cell is not None else CellState.WAITING
-        token = {CellState.RUNNING: "accent", CellState.FAILED: "danger_soft", CellState.CANCELLED: "panel"}
+        token = {CellState.RUNNING: "accent_soft", CellState.FAILED: "danger_soft", CellState.CANCELLED: "panel"}
+        if state is CellState.RUNNING:
+            painter.setPen(QPen(tokens.color("accent"), 1.5))
         painter.setBrush(tokens.color(token.get(state, "raised")))
         round_ = min(3.0, box.width() / 6)
         image = QImage()
