@@ -35,6 +35,7 @@ _INPUT = "studio-input-"
 _WANTED = ("studio", "parameters", "prompt", "workflow")  # the last two are ComfyUI's: recognised, not read
 _OPTIONAL = ("scores", "notes", "sheet")  # of the circumstances: written only where they say something
 _LIST_MAX = 64  # scores and notes that are read; a recipe has at most 40 uses of plugins
+_PARENTS_MAX = 400  # a sheet comes from as many pictures as a plot has cells
 _PIECE = 4_000_000  # characters: libpng refuses text chunks above 8 MB, so a large input is spread over several
 _LEVEL = 1  # deflate level 1: 13 % more bytes than 6 in 60 % of the time (zlib-ng, 1024x1024)
 
@@ -155,7 +156,7 @@ def _json_text(recipe: Recipe, made_with: MadeWith, picture_id: str, created: da
     card["recipe"] = json.loads(to_text(recipe))
     card["made_with"] = json.loads(made_with_text(made_with))
     if parents:
-        card["parents"] = [{"kind": link.kind.value, "picture": link.parent} for link in parents[:_LIST_MAX]]
+        card["parents"] = [{"kind": link.kind.value, "picture": link.parent} for link in parents[:_PARENTS_MAX]]
     text = _dump(card)
     if len(text.encode()) > JSON_MAX:  # cannot happen with the limits of a recipe: the circumstances are too long
         text = _dump({**card, "made_with": None})
@@ -276,15 +277,15 @@ def _scores(value: object) -> tuple[tuple[str, float], ...]:
 def _parents(value: object) -> tuple[Link, ...]:
     """The links of a card; a kind of a newer studio, or an id that is none, is left out."""
     links: dict[Link, None] = {}
-    for item in _items(value):
+    for item in _items(value, _PARENTS_MAX):
         kind, parent = (item.get("kind"), item.get("picture")) if isinstance(item, dict) else (None, None)
         if isinstance(kind, str) and kind in set(LinkKind) and isinstance(parent, str) and is_id(parent):
             links[Link(kind=LinkKind(kind), parent=parent)] = None
     return tuple(links)
 
 
-def _items(value: object) -> list[object]:
-    return value[:_LIST_MAX] if isinstance(value, list) else []
+def _items(value: object, most: int = _LIST_MAX) -> list[object]:
+    return value[:most] if isinstance(value, list) else []
 
 
 def _moment(value: object) -> datetime | None:
