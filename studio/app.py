@@ -19,18 +19,16 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, make_engine
+from studio.engine.intake.places import all_folders, make_library, own_folders
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
 from studio.model_shelf import (
     SCAN_AFTER_MS,
     BaseNames,
-    all_folders,
     elsewhere,
     make_downloads,
-    make_library,
     make_models,
-    own_folders,
 )
 from studio.state.aftermath import tell_safe_mode
 from studio.state.background import Background

@@ -1,15 +1,15 @@
-"""Joins what is about the artist's weight files: the library over all model folders, and its rows for the window."""
+"""Joins what the window has of the artist's weight files: the rows of the model page and the downloads."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.core.paths import RESOURCES, Folders, model_folders
+from studio.core.paths import Folders
 from studio.core.settings import Settings
+from studio.engine.intake.places import all_folders, folders_text
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QImage
@@ -21,32 +21,6 @@ if TYPE_CHECKING:
 
 PREVIEW_PX, PREVIEW_PIXELS_MAX = 640, 50_000_000
 SCAN_AFTER_MS = 400  # when the window is painted and answers
-
-
-def own_folders(settings: Settings) -> tuple[Path, ...]:
-    """The folders that the artist pointed the studio at; damaged text is no folder."""
-    try:
-        names = json.loads(str(settings.get("model_folders")) or "[]")
-    except ValueError:
-        return ()
-    return tuple(Path(name) for name in names if isinstance(name, str) and name) if isinstance(names, list) else ()
-
-
-def folders_text(folders: Iterable[Path]) -> str:
-    """As the setting “model_folders” keeps them."""
-    return json.dumps([str(folder) for folder in folders], ensure_ascii=False)
-
-
-def all_folders(folders: Folders, settings: Settings) -> tuple[Path, ...]:
-    """What ships, the studio's own models folder, then the artist's."""
-    return (*model_folders(folders), *own_folders(settings))
-
-
-def make_library(folders: Folders, settings: Settings) -> Library:
-    """The library over all model folders; nothing is walked yet."""
-    from studio.engine.intake.library import Library
-
-    return Library(all_folders(folders, settings), folders.root / "cache" / "models.json", ships=RESOURCES)
 
 
 def make_models(library: Library, scans: Background, digests: Background) -> ModelsModel:

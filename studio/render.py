@@ -13,19 +13,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.core.advice import few_step_advice
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
-from studio.core.paths import model_folders
+from studio.core.paths import Folders
 from studio.core.plugins import Part
 from studio.core.recipe import ControlUse, ImageRef, ModelRef, PluginRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS, find_scheduler
+from studio.core.settings import load_settings
+from studio.engine.intake.places import all_folders, make_library
 from studio.engine.models import advice_for, find_model
 from studio.render_plugins import PluginRoom, read_lora, read_plugin
 
 if TYPE_CHECKING:
     from studio.core.picture import Picture
     from studio.engine import PluginHost, Progress, Rendered
+    from studio.engine.intake.library import Library
     from studio.gallery.store import GalleryStore
 
 
@@ -125,12 +129,12 @@ def render(arguments: argparse.Namespace) -> int:
     guests = [read(text) for read, text in arguments.guests]
     room = PluginRoom(arguments.folders)
     kinds = _check_kinds(wishes, room)
-    folders = model_folders(arguments.folders)
+    folders = plain = _all_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
     refiner, folders = _model(arguments.refiner, folders) if arguments.refiner else ("", folders)
     vae, folders = _model(arguments.vae, folders) if arguments.vae else ("", folders)
-    find_model(model, folders)
-    usual = _usual(model, folders)
+    library = _library(arguments.folders) if folders == plain else None  # a path is looked for where it is
+    usual = _usual(model, folders, library)
     recipe = expand(_draft(arguments, usual, room), random.Random())[0]
     store = GalleryStore(arguments.folders)
     try:
@@ -142,7 +146,7 @@ def render(arguments: argparse.Namespace) -> int:
             refiner=ModelRef(name=refiner) if refiner else None,
             vae=ModelRef(name=vae) if vae else None,
         )
-        picture, rate = _make(recipe, folders, store, arguments.device, room.host())
+        picture, rate = _make(recipe, folders, store, arguments.device, room.host(), library)
         if arguments.out:
             _copy(picture.file, arguments.out)
     finally:
@@ -182,11 +186,27 @@ def _check_kinds(wishes: Sequence[ControlWish], room: PluginRoom) -> dict[str, t
     return kinds
 
 
-def _usual(model: str, folders: tuple[Path, ...]) -> Draft:
-    """What is not said on the command line: the defaults, or the settings that the model was made for."""
-    advice = advice_for((model,), folders).get(model)
+def _usual(model: str, folders: tuple[Path, ...], library: Library | None) -> Draft:
+    """What is not said on the command line: the defaults, or the settings that the model was made for.
+
+    Raises `ModelMissing`.
+    """
+    if library is None:
+        find_model(model, folders)
+        advice = advice_for((model,), folders).get(model)
+    else:
+        file = library.find(model)
+        advice = few_step_advice(file.traits.variant, file.name) or advice_for((model,), (file.path.parent,)).get(model)
     draft = Draft(model=ModelRef(name=model))
     return advice.onto(draft) if advice else draft
+
+
+def _all_folders(folders: Folders) -> tuple[Path, ...]:
+    return all_folders(folders, load_settings(folders.settings)[0])
+
+
+def _library(folders: Folders) -> Library:
+    return make_library(folders, load_settings(folders.settings)[0])
 
 
 def _scheduler(name: str | None, usual: Draft, room: PluginRoom) -> tuple[str, Spacing]:
@@ -286,14 +306,19 @@ def _invert(wish: ControlWish, ref: ImageRef, store: GalleryStore, is_drawing: b
 
 
 def _make(
-    recipe: Recipe, folders: tuple[Path, ...], store: GalleryStore, device: str, plugins: PluginHost | None
+    recipe: Recipe,
+    folders: tuple[Path, ...],
+    store: GalleryStore,
+    device: str,
+    plugins: PluginHost | None,
+    library: Library | None,
 ) -> tuple[Picture, float]:
     """Render and save; returns the picture and the steps per second."""
     from tqdm import tqdm
 
     from studio.engine import make_engine
 
-    engine = make_engine(folders, store.inputs.read, device, plugins)
+    engine = make_engine(folders, store.inputs.read, device, plugins, library=library)
     rate = 0.0
     with tqdm(total=recipe.steps, file=sys.stderr, unit="step", leave=False) as bar:
 

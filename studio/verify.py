@@ -68,7 +68,7 @@ def verify_files(arguments: argparse.Namespace) -> int:
 def models_here(folders: Folders) -> tuple[Installed, ...]:
     """The base models that are here, with their digests as far as they were computed before. Walks the folders."""
     from studio.core.settings import load_settings
-    from studio.model_shelf import make_library
+    from studio.engine.intake.places import make_library
 
     settings, _ = load_settings(folders.settings)
     return _installed(make_library(folders, settings).scan())
@@ -107,7 +107,7 @@ class _Maker:
         if self._engine is None:
             from studio.core.settings import load_settings
             from studio.engine import make_engine
-            from studio.model_shelf import all_folders, make_library
+            from studio.engine.intake.places import all_folders, make_library
             from studio.state.plugin_room import PluginRoom
 
             folders = self._folders

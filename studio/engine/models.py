@@ -97,7 +97,7 @@ def companions_of(folder: Path) -> Path:
 def advice_for(names: Iterable[str], folders: Iterable[Path]) -> dict[str, Advice]:
     """The settings that distilled models were made for, by name: those whose own scheduler is LCM's or TCD's, and
     files that say so in their name, keys or metadata."""
-    searched, advice = tuple(folders), {}
+    searched, advice = tuple(folders), dict[str, Advice]()
     for name in names:
         try:
             place = find_place(name, searched)
