@@ -35,7 +35,7 @@ class Field:
 
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "grey", "white")
-HAS = ("sketch", "control", "plugin", "note", "tag", "board", "rating", "negative", "parent")
+HAS = ("sketch", "control", "plugin", "note", "tag", "board", "rating", "negative", "start", "parent")
 IS = ("trash", "missing", "imported")
 SHAPES = ("square", "wide", "tall")
 FIELDS: dict[str, Field] = {

@@ -88,7 +88,7 @@ def visit_folders(shelf: Shelf, on_change: OnChange, stopped: Stopped, everythin
             continue
         is_here = Path(folder.folder).is_dir()
         if folder.watched or is_here == bool(folder.gone) or not index.places(folder.seq):  # lost with the index
-            found = visit(index, folder, on_change, stopped)
+            found = visit(index, folder, on_change, stopped, shelf.passed_over)
             if found.added:
                 shelf.absorb(index, anew=True)
                 on_change()

@@ -43,12 +43,17 @@ class Visit:
         name = f"“{Path(folder).name or folder}”"
         if self.gone:
             return f"The folder {name} cannot be reached; its pictures stay in the history and come back with it."
-        pictures = "1 picture" if self.added == 1 else f"{self.added:,} pictures"
-        words = [f"From the folder {name} {pictures} came into the history; the files stay where they are"]
-        if self.without:
+        words = []
+        if self.added or not self.missing:
+            pictures = "1 picture" if self.added == 1 else f"{self.added:,} pictures"
+            words.append(f"From the folder {name} {pictures} came into the history; the files stay where they are")
+        if self.without and words:
             words.append(f"{self.without:,} without settings that the studio can read")
-        if self.missing:
+        if self.missing and words:
             words.append(f"{self.missing:,} no longer there")
+        elif self.missing:
+            pictures = "1 picture is" if self.missing == 1 else f"{self.missing:,} pictures are"
+            words.append(f"{pictures} no longer in the folder {name}; the history shows what is there")
         return "; ".join(words) + "."
 
 
@@ -57,8 +62,13 @@ def visit(
     folder: Folder,
     on_change: Callable[[], None] = lambda: None,
     stopped: Callable[[], bool] = lambda: False,
+    passed_over: set[tuple[str, int]] | None = None,
 ) -> Visit:
-    """Make the index say what a folder holds. May raise sqlite3.Error."""
+    """Make the index say what a folder holds. May raise sqlite3.Error.
+
+    `passed_over` remembers files without settings by path and time of change, so that they are not read each time.
+    """
+    passed = set() if passed_over is None else passed_over
     places = index.places(folder.seq)
     known = {place.file: place for place in places}
     root = Path(folder.folder)
@@ -75,9 +85,13 @@ def visit(
             return Visit(added, without)
         entries: dict[str, Entry] = {}
         for file in portion:
+            stamp = _stamp(root / file)
+            if stamp in passed:
+                continue
             entry = entry_from_file(root, file)
             if entry is None:
                 without += 1
+                passed.add(stamp)
             elif entry.id in lost:  # renamed or moved inside the folder
                 back.append(lost.pop(entry.id)._replace(file=file, missing=0))
             else:
@@ -183,6 +197,13 @@ def _gone(index: Index, folder: Folder, places: list[Place]) -> Visit:
 
 def _say_gone(index: Index, folder: Folder, gone: int) -> None:
     index.set_folders(other._replace(gone=gone) if other.seq == folder.seq else other for other in index.folders())
+
+
+def _stamp(path: Path) -> tuple[str, int]:
+    try:
+        return str(path), path.stat().st_mtime_ns
+    except OSError:
+        return str(path), 0
 
 
 def _portions(files: list[str]) -> Iterator[list[str]]:

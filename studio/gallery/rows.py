@@ -197,6 +197,7 @@ def _recipe_facets(recipe: Recipe) -> list[tuple[str, str]]:
         "control": bool(kinds),
         "sketch": any(word in kind for kind in kinds for word in _SKETCHES),
         "plugin": bool(plugins),
+        "start": recipe.init is not None,  # it began with a picture
         "negative": bool(recipe.negative_prompt.strip()),
     }
     return facets + [("has", name) for name, true in has.items() if true]

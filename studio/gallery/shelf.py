@@ -42,6 +42,7 @@ class Shelf:
         self.notices: list[str] = []
         self.last_id = ""
         self.compared = False
+        self.passed_over: set[tuple[str, int]] = set()  # files of watched folders that say nothing
         self._index: Index | None = None
         self._unlisted: dict[str, Picture] = {}
         self._stand_ins: dict[int, str] = {}  # negative keys of pictures that had no row when they were listed

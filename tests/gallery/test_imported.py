@@ -127,6 +127,9 @@ def test_a_watched_folder_is_followed(data: Path, folder: Path) -> None:
     assert moved is not None
     assert (moved.file, moved.marks.rating) == (folder / "sub" / "renamed.png", 4)
     assert seeds(store, "is:missing") == {12}
+    (folder / "new.png").unlink()
+    store.visit_folders()
+    assert store.notices[-1] == "1 picture is no longer in the folder “my pictures”; the history shows what is there."
     store.close()
 
 

@@ -27,7 +27,13 @@ MADE = (
     replace(recipe("A Red boat, (blue sea:1.3)", seed=2), steps=30, scheduler="ddim", spacing=Spacing.NORMAL),
     replace(recipe("红色的房子在绿色的山上", seed=3), model=ModelRef(name="dreamy-15"), raw_prompt="房子 {a|b}"),
     replace(recipe("café with crème brûlée", seed=42), size=Size(width=128, height=64), controls=(SKETCH,)),
-    replace(recipe("a redwood tree", seed=5), negative_prompt="house, ugly", plugins=(LORA,), guidance_scale=7.5),
+    replace(
+        recipe("a redwood tree", seed=5),
+        init=ImageRef(digest="cd" * 32),
+        negative_prompt="house, ugly",
+        plugins=(LORA,),
+        guidance_scale=7.5,
+    ),
 )
 
 
@@ -90,6 +96,7 @@ def seeds(store: GalleryStore, text: str, sort: Sort = Sort.OLDEST, board: str =
         ("control:scrib", [42]),
         ("has:sketch", [42]),
         ("-has:control plugin:lora", [5]),
+        ("has:start", [5]),
         ("has:rating", [1, 2]),
         ("has:note", [1]),
         ("has:tag", [2]),

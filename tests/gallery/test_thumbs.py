@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -66,4 +67,19 @@ def test_a_damaged_picture_is_told_in_words(data: Path) -> None:
     strange = dataclasses.replace(picture, id="../../evil", file=picture.file.with_name("none.png"))
     with pytest.raises(BadInputImage, match="no longer there"):
         store.thumbnail(strange)
+    store.close()
+
+
+def test_the_cache_is_bounded_and_the_oldest_go(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_in(data)
+    pictures = [store.add(noise(64, seed), recipe(seed=seed), MADE_WITH) for seed in range(4)]
+    for age, picture in enumerate(pictures):
+        store.thumbnail(picture)
+        os.utime(data / "cache" / "thumbnails" / picture.id[:8] / f"{picture.id}.jpg", (1e9 + age, 1e9 + age))
+    size = sum(file.stat().st_size for file in (data / "cache" / "thumbnails").rglob("*.jpg"))
+    monkeypatch.setattr("studio.gallery.thumbs.BYTES_MAX", size * 0.6)
+    Thumbnails(data / "cache" / "thumbnails").prune()
+    left = {file.stem for file in (data / "cache" / "thumbnails").rglob("*.jpg")}
+    assert left == {picture.id for picture in pictures[2:]}
+    assert store.thumbnail(pictures[0]) == noise(64, 0)
     store.close()
