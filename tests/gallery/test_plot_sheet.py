@@ -67,3 +67,10 @@ def test_a_sheet_nobody_wants_any_more_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(SheetStopped):
         save_plot_sheet(store, made_plot(("steps", "5, 10")), [(None, "")] * 2, 1.0, lambda _done: False)
     assert store.count() == 0
+
+
+def test_the_links_to_all_cells_of_the_largest_plot_are_kept(tmp_path: Path) -> None:
+    store = store_in(tmp_path / "data")
+    links = tuple(Link(kind=LinkKind.CELL, parent=f"20261125-101010-{n:06d}-0123abcd") for n in range(400))
+    sheet = store.add(noise(), BASE, replace(MADE_WITH, sheet="XY plot"), parents=links)
+    assert read_imprint(sheet.file).parents == links
