@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Protocol
 
 from studio.core.library import Completion, Listing, Query
@@ -22,6 +23,7 @@ class PictureStore(Protocol):
     that cannot be understood.
     """
 
+    def page(self, offset: int, limit: int, /) -> Sequence[Picture]: ...
     def listing(self, query: Query, /) -> Listing: ...
     def pictures(self, keys: Sequence[int], /) -> Sequence[Picture | None]: ...
     def get(self, picture_id: str, /) -> Picture | None: ...
@@ -72,6 +74,15 @@ class Shown:
     keys: array[int]
     own: Mapping[str, int]
     sight: Mapping[int, str]
+
+
+def look_first(store: PictureStore, count: int, next_key: int) -> Found:
+    """The newest pictures alone, which takes the same time whatever else there is; keys count down from `next_key`."""
+    found = store.page(0, count)
+    runs = groupby(found, key=lambda picture: picture.created.astimezone().date().isoformat())
+    pictures = {next_key - number: picture for number, picture in enumerate(found)}
+    days = tuple((day, sum(1 for _ in run)) for day, run in runs)
+    return Found(days=days, order=RowOrder(array("q", pictures)), pictures=pictures)
 
 
 def look_anew(store: PictureStore, query: Query, first: int) -> Found:

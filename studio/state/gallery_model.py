@@ -13,7 +13,16 @@ from studio.core.library import BadQuery, Query, Sort
 from studio.core.picture import Picture
 from studio.state.background import Background
 from studio.state.gallery_catalogue import Catalogue
-from studio.state.gallery_listing import Edits, Found, PictureStore, Shown, look_again, look_alike, look_anew
+from studio.state.gallery_listing import (
+    Edits,
+    Found,
+    PictureStore,
+    Shown,
+    look_again,
+    look_alike,
+    look_anew,
+    look_first,
+)
 from studio.state.gallery_marks import MarkChange, MarkCommand, RemovalCommand, back, marked
 from studio.state.gallery_rows import GATHER_MAX, PICTURE_MIME, ROOT, WINDOW_MAX, GalleryRows, Index, mime_of
 from studio.state.picture_cache import OWN
@@ -80,6 +89,9 @@ class GalleryModel(GalleryRows):
     def set_query(self, query: Query) -> None:
         """Show what answers a query; a newer one takes the place of one still on its way."""
         self._asked = query
+        if self._revision == 0 and query == Query():  # at the start: the newest ones before all rows are known
+            first = partial(look_first, self._store, FIRST, self._cache.next_own)
+            self._background.run_latest("first", first, self._show_first, lambda _: None)
         self._look(partial(look_anew, self._store, query, FIRST), query, None)
 
     def show_similar(self, picture: Picture) -> None:
@@ -108,6 +120,15 @@ class GalleryModel(GalleryRows):
         self._meanwhile = []
         self._background.run_latest("listing", work, partial(self._start_over, query, alike), self._on_no_listing)
 
+    def _show_first(self, found: Found) -> None:
+        if self._revision == 0 and found.order is not None and len(found.order):
+            self.beginResetModel()
+            self._revision += 1
+            self._order, self._days = found.order, Days(found.days)
+            for key, picture in found.pictures.items():
+                self._cache.put(key, picture)
+            self.endResetModel()
+
     def _start_over(self, query: Query, alike: Picture | None, found: Found) -> None:
         meanwhile, self._meanwhile = self._meanwhile or [], None
         assert found.order is not None
@@ -119,8 +140,10 @@ class GalleryModel(GalleryRows):
         for key, picture in found.pictures.items():
             self._cache.put(key, picture)
         self._places = {name: place for name, place in self._places.items() if name in self._leaving}
-        for row in (self._order.row(place[0]) for place in self._places.values()):
-            if row >= 0:  # read before it went to the trash
+        leaving = [place[0] for place in self._places.values()]
+        leaving += [key for key, picture in found.pictures.items() if picture.id in self._leaving]
+        for key in leaving:
+            if (row := self._order.row(key)) >= 0:  # read before it went to the trash
                 self._order.remove(row)
                 self._days.remove(row)
         self.endResetModel()

@@ -67,6 +67,9 @@ class SyntheticStore:
         image.save(stream, "JPEG", quality=90)
         return stream.getvalue()
 
+    def page(self, offset: int, limit: int) -> list[Picture]:
+        return self.pictures(range(self._count - offset, max(0, self._count - offset - limit), -1))
+
     def listing(self, query: Query) -> Listing:
         keys = array("q", range(self._count, 0, -1))
         if query.text:

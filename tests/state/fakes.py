@@ -52,6 +52,11 @@ class MemoryStore:
     def put(self, picture: Picture) -> None:
         self.held[picture.id] = picture
 
+    def page(self, offset: int, limit: int) -> tuple[Picture, ...]:
+        self._check("page")
+        newest = sorted(self.held.values(), key=lambda picture: picture.id, reverse=True)
+        return tuple(newest[offset : offset + limit])
+
     def listing(self, query: Query) -> Listing:
         self._check("listing")
         if query.text.startswith("("):

@@ -97,6 +97,23 @@ def test_all_rows_are_known_and_pictures_are_read_where_somebody_looks(
     assert store.asked == ["pictures 20", "pictures 80"]  # what is in sight, then what is around
 
 
+def test_the_newest_stand_there_before_all_rows_are_known(qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(3000)
+    model = GalleryModel(store, background, Thumbnails(read_thumbnail, background))
+    counts: list[int] = []
+    model.modelReset.connect(lambda: counts.append(model.rowCount()))
+    with qtbot.waitSignal(model.listed):
+        model.refresh()
+    assert counts == [60, 3000]
+    assert store.asked[:2] == ["page", "listing"]
+    assert ids(model)[:3] == [2999, 2998, 2997]
+    assert model.key(0) == 2999
+    assert sum(count for _, count in model.days) == 3000
+    model.refresh()
+    settle(qtbot, background)
+    assert counts == [60, 3000]
+
+
 def test_while_one_scrolls_only_the_last_place_is_read(make: Make, qtbot: QtBot, background: Background) -> None:
     store = MemoryStore(5000)
     model = make(store)
