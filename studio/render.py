@@ -13,15 +13,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.core.advice import few_step_advice
+from studio.core.advice import few_step_advice, native_size
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
 from studio.core.paths import Folders
 from studio.core.plugins import Part
-from studio.core.recipe import ControlUse, ImageRef, ModelRef, PluginRef, Recipe, Size
+from studio.core.recipe import DEFAULT_SIZE, ControlUse, ImageRef, ModelRef, PluginRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS, find_scheduler
 from studio.core.settings import load_settings
+from studio.core.weights import read_weight_header
+from studio.engine.intake.kinds import recognise
 from studio.engine.intake.places import all_folders, make_library
 from studio.engine.models import advice_for, find_model
 from studio.render_plugins import PluginRoom, read_lora, read_plugin
@@ -59,7 +61,7 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
     )
     parser.add_argument("--scheduler", metavar="NAME", help="see “main.py schedulers” (default DPM++ 2M)")
     parser.add_argument("--guidance", type=float, metavar="X", help="guidance scale")
-    parser.add_argument("--size", default="256x256", metavar="WxH", help="pixels (default %(default)s)")
+    parser.add_argument("--size", metavar="WxH", help="pixels (default: what the model was trained at)")
     parser.add_argument("--model", default="mini", metavar="NAME|PATH", help="a model by name, its folder or its file")
     parser.add_argument(
         "--control",
@@ -191,13 +193,17 @@ def _usual(model: str, folders: tuple[Path, ...], library: Library | None) -> Dr
 
     Raises `ModelMissing`.
     """
+    size = None
     if library is None:
-        find_model(model, folders)
+        place = find_model(model, folders)
         advice = advice_for((model,), folders).get(model)
+        if place.is_file():
+            size = native_size(recognise(read_weight_header(place), model))
     else:
         file = library.find(model)
         advice = few_step_advice(file.traits.variant, file.name) or advice_for((model,), (file.path.parent,)).get(model)
-    draft = Draft(model=ModelRef(name=model))
+        size = native_size(file.traits)
+    draft = Draft(model=ModelRef(name=model), size=size or DEFAULT_SIZE)
     return advice.onto(draft) if advice else draft
 
 
@@ -233,7 +239,7 @@ def _draft(arguments: argparse.Namespace, usual: Draft, room: PluginRoom) -> Dra
         scheduler=scheduler,
         spacing=spacing,
         guidance_scale=usual.guidance_scale if arguments.guidance is None else arguments.guidance,
-        size=_size(arguments.size),
+        size=usual.size if arguments.size is None else _size(arguments.size),
         exact=arguments.exact,
         strength=arguments.strength,
         clip_skip=arguments.clip_skip,

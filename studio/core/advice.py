@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from studio.core.choices import Spacing
 from studio.core.draft import Draft
-from studio.core.recipe import ModelRef
+from studio.core.model_files import Family, Prediction, Traits
+from studio.core.recipe import ModelRef, Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +47,38 @@ def few_step_advice(variant: str, name: str) -> Advice | None:
     return replace(advice, steps=max(1, int(told[1]))) if advice is not None and told else advice
 
 
+_SIDES = {Family.MINI: 256, Family.SD1: 512, Family.SD2: 768, Family.SDXL: 1024, Family.REFINER: 1024}
+
+
+def native_size(traits: Traits) -> Size | None:
+    """The size that a base model was trained at, None if that is not known; far from it pictures fall apart."""
+    side = _SIDES.get(traits.family)
+    if side is None:
+        return None
+    small = (traits.family is Family.SD2 and traits.prediction is Prediction.EPSILON) or traits.variant == "turbo"
+    side = min(side, 512) if small else side
+    return Size(width=side, height=side)
+
+
 def with_model(
-    draft: Draft, name: str, before: Advice | None, now: Advice | None, usual: Draft, sha256: str = ""
+    draft: Draft,
+    name: str,
+    before: Advice | None,
+    now: Advice | None,
+    usual: Draft,
+    sha256: str = "",
+    sizes: tuple[Size | None, Size | None] = (None, None),
 ) -> Draft:
     """The draft with another model; `sha256` is the digest of its file, "" if it is not known.
+
+    `sizes` are the native ones of the model before and of this one: a draft at the one goes over to the other.
 
     A model with advice brings its settings along; one without brings back those of `usual`, unless the artist has
     changed the `before` model's advice, which is then left as it is.
     """
     changed = replace(draft, model=ModelRef(name=name, sha256=sha256))
+    if sizes[1] is not None and draft.size == sizes[0]:
+        changed = replace(changed, size=sizes[1])
     if now is not None:
         return now.onto(changed)
     if before is not None and before.onto(draft) == draft:

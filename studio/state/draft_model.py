@@ -120,13 +120,22 @@ class DraftModel(QObject):
     def set_exact(self, exact: bool) -> None:
         self.change(replace(self._draft, exact=exact), self.tr("change precision"))
 
-    def set_model(self, name: str, advice: Mapping[str, Advice] | None = None, sha256: str = "") -> None:
-        """Another model. One with `advice` brings its settings along; leaving it brings the former ones back."""
+    def set_model(
+        self,
+        name: str,
+        advice: Mapping[str, Advice] | None = None,
+        sha256: str = "",
+        sizes: tuple[Size | None, Size | None] = (None, None),
+    ) -> None:
+        """Another model. One with `advice` brings its settings along; leaving it brings the former ones back.
+
+        `sizes`: what the model before and this one were trained at, where that is known.
+        """
         known = advice or {}
         before, now = known.get(self._draft.model.name), known.get(name)
         if now is not None and before is None:
             self._usual = self._draft
-        self.change(with_model(self._draft, name, before, now, self._usual, sha256), self.tr("change model"))
+        self.change(with_model(self._draft, name, before, now, self._usual, sha256, sizes), self.tr("change model"))
 
     def add_control(
         self, ref: ImageRef, kind: ControlKind = ControlKind.SCRIBBLE, invert: bool = False, picture: str = ""

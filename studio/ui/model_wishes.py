@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QUrl
 from PySide6.QtGui import QDesktopServices
 
+from studio.core.advice import native_size
 from studio.core.errors import StudioError
 from studio.core.hub import Transfer
 from studio.core.model_files import Family, Kind, ModelFile
@@ -62,9 +63,11 @@ class ModelWishes(QObject):
 
     def choose(self, name: str) -> None:
         """Paint with the model of this name."""
-        file = self._models.find(name)
+        file, before = self._models.find(name), self._models.find(self._state.draft.draft.model.name)
+        sizes = tuple(native_size(one.traits) if one is not None else None for one in (before, file))
         told = {base.name: advice for base in self._models.bases() if (advice := advice_of(base)) is not None}
-        self._state.draft.set_model(name, told | dict(self._state.advice), file.sha256 if file is not None else "")
+        sha256 = file.sha256 if file is not None else ""
+        self._state.draft.set_model(name, told | dict(self._state.advice), sha256, (sizes[0], sizes[1]))
 
     def use(self, file: ModelFile) -> None:
         """Put a model where it belongs."""
