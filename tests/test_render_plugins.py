@@ -158,7 +158,7 @@ def studio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int
     return run
 
 
-def _fake(_folders: Any, read_image: Any, _device: str, plugins: Any) -> FakeEngine:
+def _fake(_folders: Any, read_image: Any, _device: str, plugins: Any, **_more: Any) -> FakeEngine:
     return FakeEngine(read_image=read_image, plugins=plugins)
 
 

@@ -52,7 +52,7 @@ class LatePlugins(QObject):
         headline = self.tr("The plugin {p} has not answered in “{h}” for {s} s.")
         self._messages.warn(
             headline.replace("{p}", plugin_id).replace("{h}", hook).replace("{s}", f"{seconds:.0f}"),
-            self.tr("It may be busy with something large; the studio stays usable. To give it up ends this picture."),
+            self.tr("It may be busy with something large: wait, or give it up. The studio stays usable."),
             self.tr("Give it up"),
             self.give_up,
         )

@@ -43,7 +43,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "studio").mkdir()
     monkeypatch.chdir(tmp_path / "studio")
     monkeypatch.setattr(
-        engine, "make_engine", lambda folders, read, device, host: FakeEngine(read_image=read, plugins=host)
+        engine, "make_engine", lambda folders, read, device, host, **_: FakeEngine(read_image=read, plugins=host)
     )
     monkeypatch.setattr(fake, "_stripes", lambda recipe, width, height: PAINTED)
     return tmp_path
@@ -150,6 +150,15 @@ def test_sketches_are_python_and_use_only_what_the_door_offers() -> None:
             ):
                 thing = {"use": api.Use, "guess": api.Guess}[node.value.id]
                 assert node.attr in thing.__dataclass_fields__, text
+
+
+def test_the_index_on_the_page_is_one(tmp_path: Path) -> None:
+    from studio.plugins.index import read_index
+
+    (text,) = (text for name, text in blocks("json") if not name)
+    (tmp_path / "index.json").write_text(text, "utf-8")
+    (entry,) = read_index(tmp_path / "index.json")
+    assert (entry.id, entry.source, entry.api) == ("my_invert", tmp_path / "my_invert.zip", api.API)
 
 
 def test_the_package_snippet_names_the_group_that_is_read() -> None:
