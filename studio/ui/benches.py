@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ class Benches(QObject):
         self._window, self._state = window, window.state
         self.compare: CompareWindow | None = None
         self.plot: PlotDialog | None = None
+        self._state.plots.sheet_added.connect(self._on_sheet)
 
     def can_compare(self) -> bool:
         """Whether exactly two pictures are selected."""
@@ -61,6 +63,7 @@ class Benches(QObject):
         if self.plot is None:
             self.plot = PlotDialog(self._state, self._window)
             self.plot.picture_wished.connect(self._window.centre.show_picture)
+            self.plot.started.connect(self._window.centre.follow)
         self.plot.plan_now()
         _bring_forward(self.plot)
 
@@ -96,6 +99,12 @@ class Benches(QObject):
         index = gallery.find(shown.id)
         row = index.row() + 1
         return row if index.isValid() and row < gallery.rowCount() else None
+
+    def _on_sheet(self, sheet: Picture) -> None:
+        """Whoever closed the window of the plot meanwhile hears of its end."""
+        if self.plot is None or not self.plot.isVisible():
+            words = self.tr("The plot is made; its sheet is in the history.")
+            self._state.messages.info(words, "", self.tr("Show it"), partial(self._window.centre.show_picture, sheet))
 
     def _on_dropped(self, side: int, mime: QMimeData) -> None:
         try:

@@ -26,10 +26,11 @@ _LATELY = 24
 class PlotDialog(QDialog):
     """Mutable state: `_plan`, the plot that Generate would start, None while something is wrong; `_began`.
 
-    Signals: `picture_wished(Picture)` - the sheet shall be shown.
+    Signals: `picture_wished(Picture)` - the sheet shall be shown; `started()` - a plot was queued.
     """
 
     picture_wished = Signal(object)
+    started = Signal()
 
     def __init__(self, state: StudioState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -83,6 +84,7 @@ class PlotDialog(QDialog):
         elif self._plan is not None:
             self._began, self._fresh = time.monotonic(), True
             self._plots.start(self._plan)
+            self.started.emit()
 
     # Building
     def _build(self) -> None:
