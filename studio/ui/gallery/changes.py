@@ -44,7 +44,9 @@ class RowsBox(QWidget):
         title = PlainLabel(name, look="faint", wrap=True)
         title.setFixedWidth(NAME_PX)
         value = PlainLabel(text, wrap=True)
-        value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        value.setSizePolicy(policy)
         value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         if tip:
             plain_tooltip(value, tip)

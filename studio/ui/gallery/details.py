@@ -83,7 +83,7 @@ class DetailsBar(QWidget):
             return
         self.title.setText(picture_title(picture))
         self.facts.setText(f"{picture_facts(picture)}  ·  {duration(picture.made_with.seconds)}")
-        self.text.setPlainText(f"{picture_details(picture, self.part_of)}{self._changes(picture)}")
+        self.text.setPlainText(f"{self._changes(picture)}{picture_details(picture, self.part_of)}")
 
     def _changes(self, picture: Picture) -> str:
         before = self._model.before(picture)
@@ -91,7 +91,7 @@ class DetailsBar(QWidget):
         if not changes:
             return ""
         words = self.tr("Changed since the picture before: {changes}")
-        return "\n" + words.replace("{changes}", changes_in_words(changes))
+        return words.replace("{changes}", changes_in_words(changes)) + "\n"
 
     def show_forming(self, recipe: Recipe) -> None:
         """Say what is being made."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QPainter, QPainterPath, QPaintEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from studio.core.differences import differences
 from studio.core.picture import Picture
@@ -35,6 +35,7 @@ class DetailsPanel(QScrollArea):
         self.part_of: PartOf = lambda _use: None  # set to what names a plugin's kinds and parameters by their titles
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # unseen until needed; the words stay put
         self.setMinimumWidth(240)
         self.preview = _Preview(model)
         self.title = PlainLabel(look="headline", wrap=True)
@@ -59,7 +60,6 @@ class DetailsPanel(QScrollArea):
         column.addWidget(self.marks)
         column.addWidget(_line())
         for part in (self.since, self.changes, self.recipe_title, self.recipe):
-            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             column.addWidget(part)
         column.addStretch(1)
         self.setWidget(body)

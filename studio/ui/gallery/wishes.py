@@ -60,6 +60,10 @@ class HistoryWishes(QObject):
         self._tile_saver = QTimer(self, singleShot=True, interval=500)
         self._tile_saver.timeout.connect(self._keep_tile_px)
         self.panel.foot.size_slider.valueChanged.connect(lambda _px: self._tile_saver.start())
+        self._asking = QTimer(self, singleShot=True, interval=0)
+        self._asking.timeout.connect(lambda: window.commands.refresh())
+        for changed in (self._model.listed, self.choice.selectionChanged):
+            changed.connect(lambda *_: self._asking.start())
         self._adopt(self.panel)
 
     def _adopt(self, panel: HistoryPanel) -> None:
