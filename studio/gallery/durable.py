@@ -47,7 +47,12 @@ def write_new(file: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(part)
         raise
-    sync_folder(file.parent)
+    try:
+        sync_folder(file.parent)
+    except OSError:  # the name may not outlive a power cut: then it must not be there at all, or it will be there twice
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+        raise
 
 
 def move_new(source: Path, target: Path) -> None:
