@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import random
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image, PngImagePlugin
 
-from studio.core.errors import BadRecipe, StorageProblem
+from studio.core.errors import BadRecipe, StorageProblem, StudioError
 from studio.core.export import BadName, ExportFormat, ExportWish
 from studio.core.picture import MadeWith, Picture
 from studio.core.recipe import FileRef, PluginRef, PluginUse, Recipe
@@ -233,3 +234,26 @@ def test_a_sheet_says_in_words_what_it_is_and_nothing_else(store: GalleryStore, 
     with Image.open(out(tmp_path, picture, format=ExportFormat.JPEG)) as image:
         assert image.getexif().get_ifd(0x8769)[0x9286][8:].decode("utf-16-be") == words
     assert json.loads(png.made_with_text(picture.made_with))["sheet"] == words
+
+
+@pytest.mark.parametrize("format", [ExportFormat.JPEG, ExportFormat.WEBP])
+def test_mutants_of_exported_files_raise_nothing_but_sentences(
+    store: GalleryStore, tmp_path: Path, format: ExportFormat
+) -> None:
+    data = out(tmp_path, saved(store), format=format).read_bytes()
+    seed = random.randrange(2**32)
+    chance = random.Random(seed)
+    read = 0
+    for _ in range(150):
+        mutant = bytearray(data)
+        for _ in range(chance.randint(1, 12)):
+            mutant[chance.randrange(min(len(mutant), 3000))] = chance.randrange(256)
+        if chance.random() < 0.3:
+            del mutant[chance.randrange(len(mutant)) :]
+        try:
+            read += read_picture(bytes(mutant)).recipe is not None
+        except StudioError:
+            continue
+        except Exception as error:
+            pytest.fail(f"seed {seed}: {error!r}")
+    assert read, f"seed {seed}: no mutant could be read, so none of them came near the reader"
