@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,7 +22,8 @@ from studio.engine.intake.library import Library
 from studio.engine.intake.walk import comfy_folders
 from studio.state.background import Background
 
-PREVIEWS_MAX, PREVIEW_PX = 300, 640
+PREVIEWS_MAX = 300
+TAKE_SECONDS = 0.5  # digests come by the thousand; rows are shown afresh at most so often
 ReadPreview = Callable[[Path], QImage]  # called in the background; raises StudioError
 Index = QModelIndex | QPersistentModelIndex
 ROOT = QModelIndex()
@@ -80,6 +82,7 @@ class ModelsModel(QAbstractListModel):
         self._previews: OrderedDict[Path, QImage | None] = OrderedDict()
         self._reading: set[Path] = set()  # previews on their way
         self._stop = threading.Event()
+        self._taken_at = 0.0
         self._busy = False
         self._known = False
         self._digesting = ""
@@ -199,8 +202,10 @@ class ModelsModel(QAbstractListModel):
         self._scans.run(partial(comfy_folders, file), done, self.failed.emit)
 
     def close(self) -> None:
-        """Stop reading; the threads can be closed then."""
+        """Stop reading and keep what is known; the threads can be closed then."""
         self._stop.set()
+        if self._known:
+            self._digests.run(self._library.keep, lambda _: None)
 
     def _on_scanned(self, files: tuple[ModelFile, ...]) -> None:
         self._busy, self._known = False, True
@@ -234,19 +239,25 @@ class ModelsModel(QAbstractListModel):
             return
         waiting = self._library.undigested()
         if not waiting:
+            self._digests.run_latest("keep", self._library.keep, lambda _: None)
             self.changed.emit()
             return
         file = waiting[0]
         self._digesting = file.name
         work = partial(_digest, self._library, file, self._stop.is_set)
         self._digests.run_latest("digest", work, self._on_digest, self._on_digest_failed)
-        self.changed.emit()
+        if time.monotonic() - self._taken_at > TAKE_SECONDS:
+            self.changed.emit()
 
     def _on_digest(self, done: bool) -> None:
         self._digesting = ""
-        if done:
+        if not done:
+            return
+        now = time.monotonic()
+        if now - self._taken_at > TAKE_SECONDS or not self._library.undigested():
+            self._taken_at = now
             self._take(self._library.installed())
-            self._digest_next()
+        self._digest_next()
 
     def _on_digest_failed(self, _error: StudioError) -> None:
         self._digesting = ""  # changed or gone while it was read: the next scan will see it

@@ -55,6 +55,7 @@ def main_dtype(header: WeightHeader) -> str:
     """The number format that most bytes are in."""
     total: Counter[str] = Counter()
     for name, dtype in header.dtypes.items():
-        bits = "".join(ch for ch in dtype.split("_")[0] if ch.isdigit())
-        total[dtype] += prod(header.shapes[name]) * _BYTES.get(bits, 1)
+        total[dtype] += prod(header.shapes[name])
+    for dtype in total:
+        total[dtype] *= _BYTES.get("".join(ch for ch in dtype.split("_")[0] if ch.isdigit()), 1)
     return total.most_common(1)[0][0] if total else ""

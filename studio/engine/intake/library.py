@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from studio.engine.intake.look import look, mark_of, measure, questions, with_ne
 from studio.engine.intake.walk import Candidate, find_candidates
 
 Stop = Callable[[], bool]
+KEEP_SECONDS = 5.0
 
 
 def never() -> bool:
@@ -37,6 +39,7 @@ class Library:
         self._file, self._ships = memory, ships
         self._memory: dict[str, Remembered] = {}
         self._loaded = memory is None
+        self._kept_at = 0.0
         self._found: tuple[ModelFile, ...] = ()
         self._scanned = False
 
@@ -74,7 +77,7 @@ class Library:
         with self._lock:
             if not stop() and folders == self._folders:
                 self._found, self._scanned = tuple(found), True
-        self._keep()
+        self._keep(0.0)
         return self.installed()
 
     def find(self, name: str, sha256: str = "", kind: Kind = Kind.CHECKPOINT) -> ModelFile:
@@ -114,7 +117,7 @@ class Library:
             sha256 = digest_folder(files, stop, told) if file.path.is_dir() else digest_file(file.path, stop, told)
         except OSError as error:
             raise ModelMissing(f"“{file.name}” cannot be read.", "Nothing was changed.", str(error)) from None
-        return self._change(key, sha256=sha256)
+        return self._change(key, KEEP_SECONDS, sha256=sha256)
 
     def answer(
         self,
@@ -136,7 +139,7 @@ class Library:
             if key not in self._memory:
                 raise StudioError(f"“{file.name}” is no longer known.", "Look for models again.")
             answers = dict(self._memory[key].answers) | said
-            return self._change(key, answers=tuple(sorted(answers.items())))
+            return self._change(key, 0.0, answers=tuple(sorted(answers.items())))
 
     def _still_there(self, file: ModelFile) -> ModelFile:
         if not file.path.exists():
@@ -169,7 +172,11 @@ class Library:
             file = _of(entry, candidate, folder, ships)
         return with_neighbours(file, candidate.names)
 
-    def _change(self, key: str, **changes: object) -> ModelFile:
+    def keep(self) -> None:
+        """Write away what is remembered."""
+        self._keep(0.0)
+
+    def _change(self, key: str, keep_seconds: float, **changes: object) -> ModelFile:
         with self._lock:
             self._memory[key] = replace(self._memory[key], **changes)  # type: ignore[arg-type]  # fields of Remembered
             made: list[ModelFile] = []
@@ -179,14 +186,17 @@ class Library:
                     file = changed = _refreshed(file, self._memory[key])
                 made.append(file)
             self._found = tuple(made)
-        self._keep()
+        self._keep(keep_seconds)
         if changed is None:
             raise StudioError("The file is no longer among the models.", "Look for models again.")
         return changed
 
-    def _keep(self) -> None:
-        if self._file is None:
+    def _keep(self, seconds: float) -> None:
+        """Write the memory away, unless that was done less than `seconds` ago: digests come by the thousand."""
+        now = time.monotonic()
+        if self._file is None or now - self._kept_at < seconds:
             return
+        self._kept_at = now
         with self._lock:
             memory = dict(self._memory)
         with contextlib.suppress(OSError):  # a full disk costs looking again, nothing more

@@ -186,6 +186,8 @@ class ModelDetails(QScrollArea):
         other = file is None or self.file is None or file.path != self.file.path
         self.file = file
         self._body.setVisible(file is not None)
+        bar = Qt.ScrollBarPolicy
+        self.setVerticalScrollBarPolicy(bar.ScrollBarAsNeeded if file is not None else bar.ScrollBarAlwaysOff)
         if file is None:
             return
         image = self._models.preview(file.preview) if file.preview is not None else None

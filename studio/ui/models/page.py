@@ -96,6 +96,7 @@ class ModelsPage(QDialog):
         models.modelReset.connect(self._on_reset)
         self._filter()
         self._show()
+        self._select_first()
 
     # Building
     def _lay_out(self) -> None:
@@ -268,11 +269,18 @@ class ModelsPage(QDialog):
     def _on_reset(self) -> None:
         shown = self.details.file
         row = self._models.row_of(shown.path) if shown is not None else -1
-        if row < 0:
-            row = 0 if self._models.rowCount() else -1
         if row >= 0:
             self.list.setCurrentIndex(self._models.index(row))
+        else:
+            self._select_first()
         self._show_details()
+
+    def _select_first(self) -> None:
+        """The model that paints now, if it is among the rows; else the first."""
+        now = self._models.find(self._model_name)
+        row = max(0, self._models.row_of(now.path)) if now is not None else 0
+        if self._models.rowCount():
+            self.list.setCurrentIndex(self._models.index(row))
 
     # Wishes
     def _on_double(self, index: QModelIndex | QPersistentModelIndex) -> None:

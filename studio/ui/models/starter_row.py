@@ -66,7 +66,7 @@ class RepositoryCard(QFrame):
         self.facts = PlainLabel(look="muted", wrap=True)
         self.gate = PlainLabel(look="warning", wrap=True)
         self.choice = CalmCombo("repositoryChoice", self.tr("What to fetch"))
-        self.get = QPushButton(icon("download"), self.tr("Get"))
+        self.get = QPushButton(icon("download", "accent_text"), self.tr("Get"))
         self.get.setProperty("look", "primary-small")
         self.get.setAutoDefault(False)
         self.get.clicked.connect(self._on_get)

@@ -27,6 +27,7 @@ class ModelRow(QWidget):
     def __init__(self, models: ModelsModel, names: tuple[str, ...], parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._models, self._names, self._shown = models, names, ""
+        self._bases: list[ModelFile] = []
         self.combo = CalmCombo("modelCombo", self.tr("Model"))
         self.page = icon_button("model", self.tr("All models …"), px=16)
         self.page.setObjectName("modelsButton")
@@ -59,6 +60,9 @@ class ModelRow(QWidget):
         if not bases:
             self._fill_names(self._names)
             return
+        if bases == self._bases:  # an open list must not be filled under the mouse
+            return
+        self._bases = bases
         with QSignalBlocker(self.combo):
             self.combo.clear()
             for heading, group in groupby(bases, self._heading):

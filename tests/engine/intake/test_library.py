@@ -93,6 +93,7 @@ def test_a_moved_and_renamed_file_is_found_by_its_digest(tmp_path: Path) -> None
     assert (file.kind, library.undigested()) == (Kind.CHECKPOINT, (file,))
     sha256 = library.digest(file).sha256
     assert len(sha256) == 64 and library.installed()[0].sha256 == sha256 and library.undigested() == ()
+    library.keep()
     (models / "sub").mkdir()
     os.rename(old, models / "sub" / "new_name.safetensors")
     again = Library((models,), memory)  # as after a restart: nothing is computed again
