@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QToolButton
 from pytestqt.qtbot import QtBot
 
 from studio.app import Studio
@@ -140,3 +140,24 @@ def test_a_picture_to_begin_with(qtbot: QtBot, studio: Studio, sketch: Path) -> 
     draft.load(made.recipe)  # restoring a picture brings it back
     assert row.shown == made.recipe.init
     assert row.strength.spin.value() == 0.35
+
+
+def test_what_is_set_beyond_the_usual_can_be_taken_off(qtbot: QtBot, studio: Studio) -> None:
+    row, draft = studio.window.settings.extras, studio.draft
+    assert not row.isVisible()
+    refiner, vae = ModelRef(name="sd_xl_refiner"), ModelRef(name="ft-mse")
+    draft.change(replace(draft.draft, refiner=refiner, vae=vae, clip_skip=2, guidance_rescale=0.7, weights=False), "x")
+    assert row.isVisible()
+    assert row.lines == (
+        "Refiner sd_xl_refiner, from 80 %", "VAE ft-mse", "CLIP skip 2", "Guidance rescale 0.70", "Brackets are signs",
+    )  # fmt: skip
+    while row.lines:
+        button = row.findChildren(QToolButton)[-1]
+        before = len(row.lines)
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        assert len(row.lines) == before - 1
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    assert replace(draft.draft, model=Draft().model, size=Draft().size) == Draft()
+    assert not row.isVisible()
+    draft.undo_stack.undo()
+    assert row.lines == ("Refiner sd_xl_refiner, from 80 %",)

@@ -10,6 +10,7 @@ from studio.core.picture import Picture
 from studio.core.recipe import GUIDANCE_MAX, STEPS_MAX
 from studio.state.studio_state import StudioState
 from studio.ui.panels.begin_row import BeginRow
+from studio.ui.panels.extras_row import ExtrasRow
 from studio.ui.panels.model_row import ModelRow
 from studio.ui.panels.scheduler_row import SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
@@ -45,6 +46,7 @@ class SettingsPanel(QScrollArea):
     def _make_fields(self) -> None:
         self.size_row = SizeRow()
         self.begin = BeginRow()
+        self.extras = ExtrasRow()
         self.steps = SliderSpin(CalmSpin(1, STEPS_MAX), (1, 60))
         self.steps.spin.setObjectName("stepsSpin")
         self.steps.name_parts(self.tr("Steps"))
@@ -64,6 +66,7 @@ class SettingsPanel(QScrollArea):
         )
 
     def _body(self) -> QWidget:
+        self._labels: dict[QWidget, PlainLabel] = {}
         body = QWidget()
         body.setObjectName("scrollBody")
         grid = QGridLayout(body)
@@ -76,6 +79,7 @@ class SettingsPanel(QScrollArea):
             label = PlainLabel(words, "field")
             label.setBuddy(field)
             plain_tooltip(label, says)
+            self._labels[field] = label
             grid.addWidget(label, row, 0)
             grid.addWidget(field, row, 1)
         grid.setRowStretch(grid.rowCount(), 1)
@@ -99,6 +103,7 @@ class SettingsPanel(QScrollArea):
             (self.tr("Seed"), self.seed, seed),
             (self.tr("Pictures"), self._count_row(), count),
             (self.tr("Begin with"), self.begin, begin),
+            (self.tr("Also"), self.extras, self.tr("Set beyond the usual, from a model's page or a restored picture.")),
         )
 
     def _count_row(self) -> QWidget:
@@ -118,6 +123,7 @@ class SettingsPanel(QScrollArea):
         self.guidance.edited.connect(lambda scale: draft.set_guidance_scale(round(scale, 2)))
         self.scheduler.edited.connect(draft.set_scheduler)
         self.seed.edited.connect(draft.set_seed)
+        self.extras.taken_off.connect(draft.change)
         self.begin.strength_edited.connect(lambda strength: draft.set_strength(round(strength, 2)))
         self.count.valueChanged.connect(draft.set_count)
         self.exact.clicked.connect(draft.set_exact)
@@ -141,6 +147,9 @@ class SettingsPanel(QScrollArea):
         if self.begin.show_picture(ref) and ref is not None:
             self._read_input(ref, lambda image: self.begin.show_pixels(ref, image))
         self.begin.show_strength(draft.strength)
+        has_extras = self.extras.show_draft(draft)
+        self.extras.setVisible(has_extras)
+        self._labels[self.extras].setVisible(has_extras)
 
     def _on_plugins(self) -> None:
         self.scheduler.show_guests(self._plugins.schedulers())
