@@ -149,6 +149,19 @@ def test_a_controlnet_in_both_layouts(pair: Pair, base: str) -> None:
     assert pictures[0].made_with.notes == (f"scribble is read by {base}.controlnet.",)
 
 
+def test_another_vae_decodes(pair: Pair) -> None:
+    engine = engine_over(pair.files)
+    own, same, other = (
+        engine.render(wanted("sd1", vae=vae), lambda progress: True).pixels
+        for vae in (None, ModelRef(name="sd1"), ModelRef(name="sd2"))
+    )
+    assert own == same != other
+    folder = engine_over(pair.folders).render(wanted("sd1", vae=ModelRef(name="sd2")), lambda progress: True)
+    assert folder.pixels == other
+    with pytest.raises(ModelMissing, match="nothing named “gone”"):
+        engine.render(wanted("sd1", vae=ModelRef(name="gone")), lambda progress: True)
+
+
 def test_a_controlnet_of_another_family_is_refused_before_loading(pair: Pair) -> None:
     use = ControlUse(kind=ControlKind.SCRIBBLE, image=FIRST, net=ModelRef(name="sdxl.controlnet"))
     with pytest.raises(ModelMissing, match=r"steers SDXL models; “sd1” is SD 1\.x"):

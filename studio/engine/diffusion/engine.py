@@ -159,8 +159,9 @@ class DiffusionEngine:
         guests = Guests(self._plugins, self._read_image, recipe, self.on_fault, as_out_of_memory)
         guests.look_up()
         model = self._loaded(recipe, ready, report)
+        place = Placement(model, self._learnt.get(_demand(recipe), Level.WHOLE))
         report.phase("decoding")
-        with interruptible((model.vae.decoder,), report):
+        with place.at_work(model.vae), interruptible((model.vae.decoder,), report):
             pixels = decode_patiently(model.vae, latents_of(kept).to(model.device))
         return replace(_finished(guests, model, ready, pixels, report, began), recipe=guests.made_recipe())
 

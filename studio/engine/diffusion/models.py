@@ -111,15 +111,14 @@ class ModelPool:
     """Loads models by name and keeps those used last.
 
     `budget` is how many bytes of weights may stay; a `library` knows where things lie, else the folders are looked
-    through. State: `_kept` (the last used one at the end), `_vaes`, `_nets` and `_digests` (by path, size and time of
-    change).
+    through. State: `_kept` (the last used one at the end), `_vaes` (one) and `_digests` (by path, size and time of change).
     """
 
     def __init__(self, folders: tuple[Path, ...], device: Device, library: Library | None = None) -> None:
         self._folders, self._device, self._library = folders, device, library
         self.budget = device.memory_bytes // 2
         self._kept: OrderedDict[_Key, Model] = OrderedDict()
-        self._vaes: OrderedDict[_Key, Any] = OrderedDict()
+        self._vaes: dict[tuple[_Key, str], Any] = {}
         self._digests: dict[tuple[str, int, int], bytes] = {}
 
     def get(self, ref: ModelRef | str, exact: bool, poll: Poll) -> Model:
@@ -137,11 +136,13 @@ class ModelPool:
     def vae(self, ref: ModelRef, model: Model, exact: bool) -> Any:
         """A VAE of this name, to be used with a model. Raises `ModelMissing`."""
         place, key = self._place(ref, exact, Kind.VAE)
-        if key not in self._vaes:
+        known = key, model.family
+        if known not in self._vaes:
             self._vaes.clear()
-            vae = load_vae_file(place, key[2]) if place.is_file() else load_vae(_inside(place, "vae"), key[2])
-            self._vaes[key] = vae.to(self._device.torch_device)
-        vae = self._vaes[key]
+            single = place.is_file()
+            vae = load_vae_file(place, key[2], model.family) if single else load_vae(_inside(place, "vae"), key[2])
+            self._vaes[known] = vae.to(self._device.torch_device)
+        vae = self._vaes[known]
         if vae.config.latent_channels != model.vae.config.latent_channels:
             raise ModelMissing(
                 f"The VAE “{ref.name}” was not made for models like “{model.name}”.", "Choose another VAE, or none."

@@ -92,10 +92,9 @@ def load_controlnet_file(file: Path, dtype: torch.dtype) -> Any:
         return _single(controlnet_class(), checkpoints.CONFIGS / base, "controlnet", converted, dtype)
 
 
-def load_vae_file(file: Path, dtype: torch.dtype) -> Any:
-    """The VAE in a file: one of its own, or that of a checkpoint. Raises `ModelMissing`."""
-    header = read_weight_header(file)
-    base = base_of(header) or ("sdxl" if "xl" in file.stem.lower() else "sd1")
+def load_vae_file(file: Path, dtype: torch.dtype, family: str) -> Any:
+    """The VAE in a file, its own or that of a checkpoint, for a model of this family. Raises `ModelMissing`."""
+    base = family if (checkpoints.CONFIGS / family).is_dir() else "sd1"
     with _in_words(file):
         return _single(vae_class(), checkpoints.CONFIGS / base, "vae", _tensors(file), dtype)
 
