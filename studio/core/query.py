@@ -36,7 +36,7 @@ class Field:
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "grey", "white")
 HAS = ("sketch", "control", "plugin", "note", "tag", "board", "rating", "negative", "start", "parent")
-IS = ("trash", "missing", "imported")
+IS = ("trash", "missing", "imported", "sheet")
 SHAPES = ("square", "wide", "tall")
 FIELDS: dict[str, Field] = {
     "seed": Field("number", "the seed", "seed:42"),
@@ -57,7 +57,7 @@ FIELDS: dict[str, Field] = {
     "plugin": Field("text", "a plugin that took part", "plugin:lora"),
     "negative": Field("text", "a word of the negative prompt", "negative:blurry"),
     "has": Field("choice", "whether it has one at all", "has:sketch", HAS),
-    "is": Field("choice", "where it is", "is:trash", IS),
+    "is": Field("choice", "where or what it is", "is:trash", IS),
     "colour": Field("choice", "a colour that stands out", "colour:red", COLOURS),
 }
 ALIASES = {"color": "colour", "sampler": "scheduler", "cfg": "guidance", "stars": "rating", "tags": "tag"}

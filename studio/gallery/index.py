@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from studio.core.library import Marks
 from studio.gallery.marks import marks_from_text, marks_text
+from studio.gallery.network import is_on_network
 from studio.gallery.rows import Entry, Row, entry_of, mark_facets, tag_words
 from studio.gallery.schema import APPLICATION_ID, SCHEMA, TABLES
 from studio.gallery.words import spaced
@@ -259,14 +260,18 @@ def lenient_text(stored: bytes) -> str:
 
 
 def connect(file: Path | None, read_only: bool = False) -> sqlite3.Connection:
-    """A connection that writes: write-ahead log, every commit on disk before it returns. Raises sqlite3.Error."""
+    """A connection that writes, every commit on disk before it returns. Raises sqlite3.Error.
+
+    With a write-ahead log, but not on a network share, where its shared memory cannot work.
+    """
     if read_only and file is not None:
         return connect_to_read(file, check_same_thread=False)
     target = ":memory:" if file is None else str(file)
     connection = sqlite3.connect(target, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.text_factory = lenient_text
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        shared = file is not None and is_on_network(file)
+        connection.execute(f"PRAGMA journal_mode = {'DELETE' if shared else 'WAL'}")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA trusted_schema = OFF")
     except sqlite3.Error:

@@ -101,6 +101,7 @@ def entry_of(row: Row, recipe: Recipe | None = None) -> Entry:
     marks = marks_from_text(row.marks)
     parents = tuple(dict.fromkeys(link.parent for link in _links(row.parents)))
     facets = [("has", "parent")] * bool(parents) + list(mark_facets(marks))
+    facets += [("has", "sheet")] * ('"sheet": ' in row.made_with)  # written only of sheets
     words = Words("", "", "", spaced(marks.note), tag_words(marks))
     if recipe is None:
         return Entry(row, made_of(row.id), 0, 0, 0.0, marks.rating, words, tuple(facets), parents)

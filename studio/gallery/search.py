@@ -107,6 +107,8 @@ class Search:
 
     def _chosen(self, field: str, value: str) -> Mask:
         columns = self.columns
+        if value == "sheet":
+            return self.having("has", (value,))
         if field == "is":
             there: Mask = columns["state"] & _IS[value] != 0
             return there

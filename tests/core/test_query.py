@@ -102,7 +102,7 @@ def test_not() -> None:
         ("date:soon", "is not a day, a month or a year", "soon"),
         ("date:20 x", "is not a day, a month or a year", "20"),
         ("-size:big x", "is not a width x height", "big"),
-        ("is:gone", "Choose one of: trash, missing, imported", "gone"),
+        ("is:gone", "Choose one of: trash, missing, imported, sheet", "gone"),
         ("colour:b red", "is not one of the words", "b"),
     ],
 )

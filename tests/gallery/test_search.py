@@ -247,6 +247,14 @@ def test_children_are_found(data: Path) -> None:
     store.close()
 
 
+def test_sheets_are_found(data: Path) -> None:
+    store = store_in(data)
+    store.add(noise(8), recipe("what its cells share", seed=1), replace(MADE_WITH, sheet="Steps across, seeds down"))
+    store.add(noise(8), recipe('a "sheet": of paper', seed=2), replace(MADE_WITH, notes=('"sheet": no',)))
+    assert seeds(store, "is:sheet") == [1]
+    store.close()
+
+
 def test_what_cannot_be_a_mark_is_refused(data: Path) -> None:
     store = store_in(data)
     picture = store.add(noise(8), recipe(), MADE_WITH)
