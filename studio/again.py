@@ -95,9 +95,11 @@ def _compare(picture: Picture, again: Picture) -> Verification:
 
 
 def _family_of(store: GalleryStore, picture_id: str) -> Family:
-    from studio.core.family_tree import gather
+    from studio.core.family_tree import gather, without_trash
 
-    return gather(picture_id, store.get_many, store.children)
+    family = gather(picture_id, store.get_many, store.children)
+    trash = store.folders.trash
+    return without_trash(family, [picture.id for picture in family.members if picture.file.is_relative_to(trash)])
 
 
 def _nothing() -> None:

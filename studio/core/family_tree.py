@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from studio.core.library import Link, LinkKind
@@ -24,12 +24,13 @@ ChildrenOf = Callable[[str], Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Pictures that came from one another, oldest first. `missing` are parents that are named but not here; `is_cut`:
-    there are more than were gathered."""
+    """Pictures that came from one another, oldest first. `missing` are parents that are named but not here, `trashed`
+    members that lie in the trash; `is_cut`: there are more than were gathered."""
 
     start: str
     members: tuple[Picture, ...] = ()
     missing: frozenset[str] = frozenset()
+    trashed: frozenset[str] = frozenset()
     is_cut: bool = False
 
 
@@ -103,6 +104,21 @@ def gather(start: str, get_many: GetMany, children_of: ChildrenOf, limit: int = 
             found |= {picture.id: picture for picture in get_many(wanted) if not _is_sheet(picture)}
     members = tuple(sorted(found.values(), key=lambda picture: picture.id))
     return Family(start=start, members=members, missing=frozenset(missing), is_cut=is_cut)
+
+
+def without_trash(family: Family, trashed: Iterable[str]) -> Family:
+    """The family without those of the trash that nothing else came of; the others are named, as they hold it together."""
+    gone = set(trashed)
+    members = list(family.members)
+    parents_of = {picture.id: {link.parent for link in _links(picture)} for picture in members}
+    while True:
+        needed = {parent for picture in members for parent in parents_of[picture.id]} | {family.start}
+        kept = [picture for picture in members if picture.id not in gone or picture.id in needed]
+        if len(kept) == len(members):
+            break
+        members = kept
+    here = {picture.id for picture in members}
+    return replace(family, members=tuple(members), trashed=frozenset(gone & here))
 
 
 def main_link(picture: Picture, here: Iterable[str]) -> Link | None:

@@ -32,7 +32,8 @@ class FamilyView:
 
 
 class FamilyModel(QObject):
-    """Mutable state: `view`, the last family that was read; `_start`, whose family is wished ("" for none).
+    """Mutable state: `view`, the last family that was read; `_start`, whose family is wished ("" for none); `_reading`,
+    and `_again` if more happened meanwhile.
 
     Signals: `changed()` - there is another view; `failed(StudioError)`.
     """
@@ -45,6 +46,7 @@ class FamilyModel(QObject):
         self._family_of, self._background = family_of, background
         self.view: FamilyView | None = None
         self._start = ""
+        self._reading = self._again = False
 
     def open(self, picture_id: str) -> None:
         """Read the family of a picture; `changed` follows."""
@@ -57,9 +59,11 @@ class FamilyModel(QObject):
 
     def refresh(self) -> None:
         """Read the family again: a picture came, went or was marked."""
-        if self._start:
-            work = partial(_read, self._family_of, self._start)
-            self._background.run_latest("family", work, self._on_read, self._on_failed)
+        if self._reading:
+            self._again = True  # when it is done: a view that is a moment old is better than none
+        elif self._start:
+            self._reading = True
+            self._background.run(partial(_read, self._family_of, self._start), self._on_read, self._on_failed)
 
     def take(self, picture: Picture) -> None:
         """A new picture: if it came from one of the family, the family is read again."""
@@ -68,12 +72,19 @@ class FamilyModel(QObject):
             self.refresh()
 
     def _on_read(self, view: FamilyView) -> None:
+        self._done()
         if view.family.start == self._start:
             self.view = view
             self.changed.emit()
 
     def _on_failed(self, error: StudioError) -> None:
+        self._done()
         self.failed.emit(error)
+
+    def _done(self) -> None:
+        again, self._reading, self._again = self._again, False, False
+        if again:
+            self.refresh()
 
 
 def _read(family_of: FamilyOf, start: str) -> FamilyView:

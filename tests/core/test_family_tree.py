@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from studio.core.family_tree import LEAF, STACK_ROWS, TreeLayout, gather, lay_out, main_link, nearest
+from studio.core.family_tree import LEAF, STACK_ROWS, TreeLayout, gather, lay_out, main_link, nearest, without_trash
 from studio.core.library import Link, LinkKind
 from studio.core.picture import MadeWith, Picture
 from studio.core.recipe import Recipe
@@ -85,6 +85,16 @@ def test_a_family_that_is_too_large_is_cut_nearest_first() -> None:
     found = gather("0001", library.get_many, library.children, limit=20)
     assert found.is_cut
     assert len(found.members) == 20
+
+
+def test_what_lies_in_the_trash_stays_only_where_something_came_of_it() -> None:
+    library = Library([picture(1), picture(2, 1), picture(3, 2), picture(4, 1), picture(5, 4)])
+    whole = gather("0001", library.get_many, library.children)
+    kept = without_trash(whole, ["0002", "0004", "0005"])
+    assert [one.id for one in kept.members] == ["0001", "0002", "0003"]
+    assert kept.trashed == {"0002"}
+    alone = without_trash(gather("0005", library.get_many, library.children), ["0005"])
+    assert "0005" in {one.id for one in alone.members}, "the one that is looked at stays"
 
 
 def test_a_sheet_does_not_join_families() -> None:

@@ -35,7 +35,7 @@ def opened(qtbot: QtBot, studio: Studio, picture: Picture, count: int) -> TreePa
     studio.window.tree.show_tree(picture)
     page = studio.window.tree.page
     assert page is not None
-    qtbot.waitUntil(lambda: len(page.view.nodes) == count, timeout=5000)
+    qtbot.waitUntil(lambda: len(page.view.nodes) == count, timeout=20_000)
     return page
 
 
@@ -72,6 +72,24 @@ def test_a_new_child_joins_and_a_star_is_seen(qtbot: QtBot, studio: Studio) -> N
     qtbot.waitUntil(lambda: page.view.nodes[first.id].picture.marks.rating == 4, timeout=5000)
     assert page.view.picture is not None
     assert page.view.picture.id == first.id, "the selection stays"
+    page.close()
+
+
+def test_a_trashed_leaf_leaves_and_a_trashed_parent_is_dimmed(qtbot: QtBot, studio: Studio) -> None:
+    first = add(studio, BASE)
+    second = add(studio, replace(BASE, steps=32), varied(first))
+    third = add(studio, replace(BASE, steps=32, seed=9), varied(second))
+    page = opened(qtbot, studio, first, 3)
+    page.view.select(second.id)
+    qtbot.keyClick(page.view, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: page.view.nodes[second.id].is_trashed, timeout=5000)
+    page.view.select(second.id)
+    assert not page.trash.isEnabled()
+    page.back_wished.emit(second)
+    qtbot.waitUntil(lambda: not page.view.nodes[second.id].is_trashed, timeout=5000)
+    page.view.select(third.id)
+    qtbot.keyClick(page.view, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: third.id not in page.view.nodes, timeout=5000)
     page.close()
 
 

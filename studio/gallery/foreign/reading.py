@@ -262,11 +262,6 @@ def match_models(installed: Iterable[Installed]) -> MatchModel:
     return match
 
 
-def match_by_name(names: Iterable[str]) -> MatchModel:
-    """A `MatchModel` over names alone."""
-    return match_models(Installed(name=name) for name in names)
-
-
 def model_title(name: str) -> str:
     """The name of a model file without folder and ending, at most 200 characters: it never becomes a path."""
     last = re.split(r"[/\\]", name.strip().rstrip("/\\ ")[-1000:])[-1].strip()

@@ -18,14 +18,16 @@ READABLE = 0.45  # below this zoom captions are left out
 _OVER_PX = 10  # a caption may stand over its picture by this much on either side
 _FONT_PX, _FONT_MOST_PX = 12, 18  # as large as it must be to be read at the zoom
 _RADIUS = 8.0
+_TRASHED = 0.35  # opacity
 
 
 class Node(QGraphicsObject):
     """Draws itself at any zoom; the view says whether it is selected. `image` None: not decoded yet."""
 
-    def __init__(self, picture: Picture, words: str, tip: str, is_start: bool) -> None:
+    def __init__(self, picture: Picture, words: str, tip: str, is_start: bool, is_trashed: bool = False) -> None:
         super().__init__()
-        self.picture, self.words, self.is_start = picture, words, is_start
+        self.picture, self.words = picture, words
+        self.is_start, self.is_trashed = is_start, is_trashed
         self.image: QImage | None = None
         self.setFlag(QGraphicsObject.GraphicsItemFlag.ItemIsSelectable)
         self.setToolTip(plain(tip))
@@ -56,9 +58,12 @@ class Node(QGraphicsObject):
         if self.image is not None:
             painter.save()
             painter.setClipPath(path)
+            painter.setOpacity(_TRASHED if self.is_trashed else 1.0)
             painter.drawImage(_filled(square, QSizeF(self.image.size())), self.image)
             painter.restore()
         self._frame(painter, path)
+        if self.is_trashed:
+            painter.drawImage(QRectF(SIDE_PX - 26, 8, 18, 18), render("trash", 54, tokens.text_muted))
         if self.picture.marks.rating:
             self._stars(painter)
         if detail >= READABLE:

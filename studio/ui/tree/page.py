@@ -23,12 +23,14 @@ class TreePage(QDialog):
     """Shows what the model knows and sends wishes.
 
     Signals: `use_wished(Picture)` - its settings into the panels; `show_wished(Picture)`; `delete_wished(Picture)`;
+    `back_wished(Picture)`, out of the trash;
     `rating_wished(Picture, int)`, 0 ... 5; `verify_wished(Picture)`; `closed()`.
     """
 
     use_wished = Signal(object)
     show_wished = Signal(object)
     delete_wished = Signal(object)
+    back_wished = Signal(object)
     rating_wished = Signal(object, int)
     verify_wished = Signal(object)
     closed = Signal()
@@ -138,6 +140,11 @@ class TreePage(QDialog):
         self.change.setText(_came_words(self, view, picture))
         self.facts.setText(f"{facts_line(picture.recipe)}  ·  {picture.created.astimezone():%Y-%m-%d %H:%M}")
         self.star.setChecked(picture.marks.rating > 0)
+        is_trashed = picture.id in view.family.trashed
+        self.trash.setEnabled(not is_trashed)
+        self.verify.setEnabled(not is_trashed)
+        if is_trashed:
+            self.facts.setText(f"{self.tr('In the trash')}  ·  {self.facts.text()}")
 
     def _on_activated(self, picture: Picture) -> None:
         self.show_wished.emit(picture)
@@ -165,7 +172,10 @@ class TreePage(QDialog):
         menu.addAction(icon("verify"), self.tr("Make again and verify"), lambda: self.verify_wished.emit(picture))
         menu.addSeparator()
         menu.addAction(icon("star"), self.tr("Five stars"), lambda: self.rating_wished.emit(picture, 5))
-        menu.addAction(icon("trash"), self.tr("Move to trash"), lambda: self.delete_wished.emit(picture))
+        if self._model.view is not None and picture.id in self._model.view.family.trashed:
+            menu.addAction(icon("undo"), self.tr("Bring back from the trash"), lambda: self.back_wished.emit(picture))
+        else:
+            menu.addAction(icon("trash"), self.tr("Move to trash"), lambda: self.delete_wished.emit(picture))
         menu.popup(at)
 
     # Qt overrides

@@ -121,7 +121,8 @@ class TreeView(QGraphicsView):
             lost = any(parent.parent in view.family.missing for parent in picture.parents)
             words = tr("its parent is not here") if lost else " ".join(picture.recipe.prompt.split())
         tip = tooltip(link.kind if link is not None else None, changes, picture.recipe.prompt)
-        node = Node(picture, words, tip, picture.id == view.family.start)
+        is_trashed = picture.id in view.family.trashed
+        node = Node(picture, words, tip, picture.id == view.family.start, is_trashed)
         node.setPos(at)
         node.set_image(self._thumbnails.image(picture))
         self.scene().addItem(node)

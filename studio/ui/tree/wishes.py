@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QTimer
 
 from studio.core.picture import Picture
 from studio.state.gallery_marks import MarkChange
@@ -25,8 +25,8 @@ class TreeWishes(QObject):
         family.failed.connect(self._state.messages.error)
         self._state.queue.picture_added.connect(family.take)
         gallery.marks_changed.connect(family.refresh)
-        gallery.gone.connect(lambda _id: family.refresh())
-        gallery.listed.connect(family.refresh)
+        for signal in (gallery.rowsRemoved, gallery.rowsInserted, gallery.listed):
+            signal.connect(self._on_rows)
 
     def show_tree(self, picture: Picture) -> None:
         """Open the page with the family of a picture."""
@@ -35,6 +35,7 @@ class TreeWishes(QObject):
             page.use_wished.connect(self._window.wishes.use_picture)
             page.show_wished.connect(self._window.centre.show_picture)
             page.delete_wished.connect(lambda gone: self._window.wishes.delete([gone]))
+            page.back_wished.connect(lambda back: self._state.gallery.restore([back.id]))
             page.rating_wished.connect(self._rate)
             page.verify_wished.connect(self._window.verifying.verify)
             page.closed.connect(self._state.family.close)
@@ -44,6 +45,10 @@ class TreeWishes(QObject):
         self.page.show()
         self.page.activateWindow()
         self.page.view.setFocus()
+
+    def _on_rows(self) -> None:
+        """Rows go before their files do: the family is read behind that work, in the same thread."""
+        QTimer.singleShot(0, self._state.family, self._state.family.refresh)
 
     def _rate(self, picture: Picture, rating: int) -> None:
         self._state.gallery.mark([picture], self.tr("change stars"), MarkChange(rating=rating))

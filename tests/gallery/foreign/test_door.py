@@ -14,12 +14,13 @@ import pytest
 
 from studio.cli import main
 from studio.core.errors import BadInputImage, BadRecipe, StudioError
+from studio.core.installed import Installed
 from studio.core.paths import Folders
 from studio.core.recipe_text import from_text
 from studio.core.schedulers import SCHEDULERS, scheduler_name
 from studio.gallery import png
 from studio.gallery.foreign.door import read_foreign, read_picture, usable_recipe
-from studio.gallery.foreign.reading import match_by_name, model_title
+from studio.gallery.foreign.reading import match_models, model_title
 from studio.gallery.foreign.samplers import sampler_of
 from studio.gallery.names import new_id
 from studio.gallery.store import GalleryStore
@@ -94,7 +95,7 @@ def test_dropping_a_foreign_picture_gives_its_recipe(data: Path, tmp_path: Path)
 
 
 def test_models_are_found_by_name_or_said_to_be_missing() -> None:
-    match = match_by_name(["mini", "Dream-Shaper 8"])
+    match = match_models([Installed(name="mini"), Installed(name="Dream-Shaper 8")])
     for name in ("dream_shaper_8.safetensors", "models/DreamShaper8.ckpt"):
         made = understood(
             png_with(parameters=f"x\nSteps: 1, Seed: 1, Model: {name}, Model hash: 879db523c3"), match
