@@ -68,6 +68,12 @@ _TITLES = {
     "invert": "Inverted",
     "resize": "Resize",
     "image": "Picture",
+    "init": "Begins with",
+    "vae": "VAE",
+    "clip_skip": "CLIP skip",
+    "refine_at": "Refiner takes over at",
+    "weights": "Prompt weights",
+    "net": "ControlNet",
 }
 _SHARES = ("start", "end")  # fractions of the steps
 _NAMES_A_LAYER = ("kind", "type", "part")  # matched layers have them in common
