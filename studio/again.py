@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.core.found import Found
 from studio.core.installed import Installed
 from studio.core.paths import Folders
 from studio.core.recipe import Recipe
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from studio.core.picture import Picture
     from studio.core.verify import Verification
     from studio.engine import Engine
-    from studio.gallery.foreign.door import AskPlugins
     from studio.gallery.store import GalleryStore
 
 
@@ -41,12 +38,11 @@ def make_restorer(
     plugins: PluginsModel,
     models: Callable[[], tuple[Installed, ...]],
     background: Background,
-    ask_plugins: AskPlugins | None = None,
 ) -> Restorer:
     """Restoring from the library, and from files of anybody's."""
     return Restorer(
         draft,
-        partial(_found_in, store, ask_plugins),
+        store.found_in,
         partial(_lost_of, store),
         background,
         models=models,
@@ -72,12 +68,6 @@ def known_models(files: ModelsModel, names: Iterable[str]) -> Callable[[], tuple
     """The base models that are here with their digests, as far as they are known; `names` until they were looked for."""
     at_first = tuple(Installed(name=name) for name in names)
     return lambda: files.installed() if files.known else at_first
-
-
-def _found_in(store: GalleryStore, ask_plugins: AskPlugins | None, file: Path) -> Found:
-    from studio.gallery.foreign.found import found_in
-
-    return found_in(file, store.inputs, ask_plugins)
 
 
 def _lost_of(store: GalleryStore, recipe: Recipe) -> tuple[str, ...]:

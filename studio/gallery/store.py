@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from studio.core.errors import BadInputImage, BadRecipe, StorageProblem
+from studio.core.found import Found
 from studio.core.library import Completion, Link, Listing, Query
 from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
@@ -19,6 +20,7 @@ from studio.gallery.care import OnChange, Stopped
 from studio.gallery.durable import move_once, storage_problem, write_new
 from studio.gallery.finder import Finder
 from studio.gallery.foreign.door import AskPlugins, usable_recipe
+from studio.gallery.foreign.found import found_in
 from studio.gallery.imported import Visit
 from studio.gallery.index import Folder, Index, Place
 from studio.gallery.inputs import Inputs
@@ -180,6 +182,10 @@ class GalleryStore:
             marks = {picture.id: changed(picture.marks, change) for picture in pictures}
             self._shelf.mark({p.id: marks[p.id] for p in pictures if marks[p.id] != p.marks})
         return tuple(replace(picture, marks=marks[picture.id]) for picture in pictures)
+
+    def found_in(self, path: Path) -> Found:
+        """What a picture of anybody says of how it was made, for the list before it is restored. Raises as `recipe_of`."""
+        return found_in(path, self.inputs, self._plugins)
 
     def recipe_of(self, path: Path) -> Recipe:
         """The recipe in a picture of the studio or of another program; embedded control pictures come into `inputs`.
