@@ -12,6 +12,8 @@ import torch
 
 from studio.engine.diffusion.models import Model
 
+TILE_PX = 512
+
 
 class Level(IntEnum):
     """Each needs less memory than the one before it, and more time."""
@@ -47,8 +49,9 @@ class Placement:
 
     def __init__(self, model: Model, level: Level) -> None:
         self._model, self.level = model, level
-        tiles = level >= Level.TILES
-        model.vae.use_tiling, model.vae.use_slicing = tiles, tiles
+        model.vae.use_tiling = model.vae.use_slicing = level >= Level.TILES
+        model.vae.tile_sample_min_size = min(int(model.vae.tile_sample_min_size), TILE_PX)  # SDXL's own is 1024
+        model.vae.tile_latent_min_size = int(model.vae.tile_sample_min_size) // model.vae_factor
         for module in model.modules:
             (self._rest if level >= Level.PARTS else self._fetch)(module)
         if level is Level.LAYERS:
