@@ -274,7 +274,7 @@ def test_wrong_input_is_one_sentence_and_nothing_is_made(
 
 
 def test_a_note_is_said_on_the_side(studio: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def make(folders: Any, read_image: Any, device: str, plugins: Any) -> FakeEngine:
+    def make(folders: Any, read_image: Any, device: str, plugins: Any, **_more: Any) -> FakeEngine:
         return FakeEngine(read_image=read_image, plugins=plugins, on_fault="go_on")
 
     monkeypatch.setattr("studio.engine.make_engine", make)
