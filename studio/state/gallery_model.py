@@ -242,6 +242,11 @@ class GalleryModel(GalleryRows):
             work = partial(_bring_back, self._store, picture_id)
             self._background.run(work, self._on_restored, self._on_trouble)
 
+    def empty_trash(self) -> None:
+        """Delete for good what lies in the trash; there is no undo."""
+        self._trashed.clear()
+        self._background.run(self._store.empty_trash, lambda _: self.refresh(), self._on_trouble)
+
     def _put_back(self, picture: Picture) -> None:
         newer_first = self._query.sort is Sort.NEWEST if self._query.sort in BY_TIME else None
         row = self._place_of(picture.id, newer_first)

@@ -34,6 +34,7 @@ def rows(do: Commands) -> tuple[ActionRow, ...]:
 
 
 def _file(do: Commands) -> tuple[ActionRow, ...]:
+    history = do.window.history
     return (
         ActionRow(id="open_control", menu="file", text=tr("Open a &control picture …"), icon="open", shortcut=_KEY.Open,
                   slot=do.open_control),
@@ -43,6 +44,10 @@ def _file(do: Commands) -> tuple[ActionRow, ...]:
                   tip=tr("What lies in your model folders, and what it goes with"), line=True),
         ActionRow(id="get_models", menu="file", text=tr("&Get models …"), icon="download", shortcut="Ctrl+Shift+M",
                   slot=do.window.models.show_get, tip=tr("Well-known models, or any other by its name")),
+        ActionRow(id="add_folder", menu="file", text=tr("&Add a folder's pictures to the history …"), icon="folder",
+                  slot=history.add_folder, tip=tr("Its pictures are shown and searched; the files stay where they are"), line=True),
+        ActionRow(id="watch_folder", menu="file", text=tr("&Watch a folder …"), slot=history.watch_folder,
+                  tip=tr("As above, and new pictures in it come by themselves")),
         ActionRow(id="export", menu="file", text=tr("&Export …"), icon="export", shortcut="Ctrl+E", slot=do.window.benches.show_export,
                   tip=tr("Files or a contact sheet, for other people"), enabled=do.has_picture),
         ActionRow(id="quit", menu="file", text=tr("&Quit"), icon="exit", shortcut=_KEY.Quit, slot=do.window.quit, line=True),
@@ -123,6 +128,7 @@ def _picture(do: Commands) -> tuple[ActionRow, ...]:
                   enabled=do.has_picture),
         ActionRow(id="reveal", menu="picture", text=tr("&Reveal in folder"), icon="folder", shortcut="Ctrl+Shift+R", slot=do.reveal,
                   enabled=do.has_picture, line=True),
+        ActionRow(id="empty_trash", menu="picture", text=tr("&Empty the trash …"), slot=history.empty_trash, enabled=history.in_trash),
         ActionRow(id="bring_back", menu="picture", text=tr("&Bring back from the trash"), icon="undo", slot=history.bring_back,
                   enabled=history.in_trash),
         ActionRow(id="delete", menu="picture", text=tr("&Delete to trash"), icon="trash", shortcut="Ctrl+Del", slot=do.delete_pictures,

@@ -85,6 +85,12 @@ class MemoryStore:
         self._check("remove")
         self.trash[picture_id] = self.held.pop(picture_id)
 
+    def empty_trash(self) -> int:
+        self._check("empty_trash")
+        count = len(self.trash)
+        self.trash.clear()
+        return count
+
     def restore(self, picture_id: str) -> None:
         self._check("restore")
         self.held[picture_id] = self.trash.pop(picture_id)

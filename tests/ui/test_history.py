@@ -266,6 +266,14 @@ def test_days_in_words(day: str, words: str) -> None:
     assert day_words(day, date(2026, 11, 25)) == words
 
 
+def test_the_trash_can_be_emptied(qtbot: QtBot, model: GalleryModel, store: MemoryStore, stack: QUndoStack) -> None:
+    model.remove(["000011", "000010"])
+    with qtbot.waitSignal(model.listed):
+        model.empty_trash()
+    assert store.trash == {}
+    assert model.rowCount() == 10
+
+
 # The whole window
 def test_the_library_takes_the_window_and_gives_it_back(qtbot: QtBot, studio: Studio) -> None:
     window = studio.window

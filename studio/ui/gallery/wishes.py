@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QObject, QPoint, Qt, QTimer
-from PySide6.QtWidgets import QInputDialog, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QMessageBox, QStackedWidget, QWidget
 
 from studio.core.library import NAME_MAX, RATING_MAX
 from studio.core.picture import Picture
@@ -30,7 +31,7 @@ PICTURE_MENU: list[list[str]] = [
     ["tree", "verify"],
     ["similar", "compare", "compare_previous"],
     ["copy", "copy_prompt", "reveal", "export"],
-    ["delete", "bring_back"],
+    ["delete", "bring_back", "empty_trash"],
 ]
 
 
@@ -175,6 +176,35 @@ class HistoryWishes(QObject):
         """The selected pictures back from the trash."""
         self.choice.gather(lambda pictures: self._model.restore([picture.id for picture in pictures]))
 
+    def empty_trash(self) -> None:
+        """Delete the pictures of the trash for good, once the artist said so."""
+        ask = QMessageBox(self._window)
+        ask.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        ask.setTextFormat(Qt.TextFormat.PlainText)
+        ask.setWindowTitle(self.tr("Empty the trash"))
+        ask.setText(self.tr("Delete all pictures in the trash for good?"))
+        ask.setInformativeText(self.tr("Their files are removed from the disk. This cannot be undone."))
+        delete = ask.addButton(self.tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
+        ask.setDefaultButton(ask.addButton(self.tr("Keep them"), QMessageBox.ButtonRole.RejectRole))
+        delete.clicked.connect(self._model.empty_trash)
+        ask.open()
+
+    def add_folder(self) -> None:
+        """Pictures of another folder into the history, as they are now."""
+        self._choose_folder(self.tr("Add a folder's pictures to the history"), watched=False)
+
+    def watch_folder(self) -> None:
+        """Pictures of another folder into the history, and those that come into it later."""
+        self._choose_folder(self.tr("Watch a folder"), watched=True)
+
+    def _choose_folder(self, title: str, watched: bool) -> None:
+        dialog = QFileDialog(self._window, title)
+        dialog.setFileMode(QFileDialog.FileMode.Directory)
+        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+        dialog.fileSelected.connect(lambda path: self._state.librarian.import_folder(Path(path), watched))
+        dialog.finished.connect(dialog.deleteLater)
+        dialog.open()
+
     def show_similar(self) -> None:
         """Pictures that look like the current one."""
         picture = self.choice.current() or self._window.centre.picture
@@ -185,9 +215,9 @@ class HistoryWishes(QObject):
         """The menu of the selected pictures."""
         menu = QMenu(self._window)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        hidden = "delete" if self.in_trash() else "bring_back"
+        hidden = ("delete",) if self.in_trash() else ("bring_back", "empty_trash")
         for number, ids in enumerate(PICTURE_MENU):
-            menu.addActions(self._window.commands.some(*(name for name in ids if name != hidden)))
+            menu.addActions(self._window.commands.some(*(name for name in ids if name not in hidden)))
             if number == 0:
                 menu.addMenu(self._stars_menu(menu))
                 menu.addMenu(self._boards_menu(menu))
