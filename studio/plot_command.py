@@ -43,7 +43,7 @@ def add_plot_command(commands: Any) -> None:  # Any: argparse keeps the type of 
     axis = "FIELD=VALUES"
     parser.add_argument("--columns", required=True, metavar=axis, help="as in “steps=5, 10, 20” or “seed=1-5”")
     parser.add_argument("--rows", metavar=axis, help="as in “guidance=2-8 (+2)” or “replace=red, blue”")
-    parser.add_argument("--sheets", metavar=axis, help="as in “model=mini, mini-fast”")
+    parser.add_argument("--blocks", metavar=axis, help="as in “model=mini, mini-fast”")
     parser.add_argument("--plan", action="store_true", help="only say what would be made, in the order of work")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -106,7 +106,7 @@ def _base(arguments: argparse.Namespace, store: GalleryStore) -> Recipe:
 def _axes(arguments: argparse.Namespace, base: Recipe) -> list[Axis]:
     models = list_models(model_folders(arguments.folders)) or ("mini",)
     fields = fields_of(base, models, lambda _use, _name: None)
-    given = (arguments.columns, arguments.rows, arguments.sheets)
+    given = (arguments.columns, arguments.rows, arguments.blocks)
     return [read_axis(text, fields) for text in given if text is not None]
 
 

@@ -56,7 +56,7 @@ def test_a_sheet_with_a_failed_cell(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.usefixtures("fake")
 def test_like_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = store_in(tmp_path / "data").add(noise(), Recipe(prompt="a cat", seed=9, guidance_scale=3.0), MADE_WITH).file
-    assert plot(tmp_path, "--like", str(file), "--columns", "guidance=1, 2", "--sheets", "seed=1-2") == 0
+    assert plot(tmp_path, "--like", str(file), "--columns", "guidance=1, 2", "--blocks", "seed=1-2") == 0
     assert read_imprint(Path(capsys.readouterr().out.strip())).recipe.guidance_scale == 3.0
 
 

@@ -14,7 +14,7 @@ from studio.core.schedulers import SCHEDULERS, scheduler_name
 
 CELLS_MAX = 400
 AXES_MAX = 3
-NAMES = ("Columns", "Rows", "Sheets")  # what the first, second and third axis are on paper
+NAMES = ("Columns", "Rows", "Blocks")  # what the first, second and third axis are on paper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One picture of the plot: `place` are its indexes along the axes (column, row, sheet)."""
+    """One picture of the plot: `place` are its indexes along the axes (column, row, block)."""
 
     place: tuple[int, ...]
     recipe: Recipe
@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """A plan. `cells` stand as they are shown: sheet by sheet, row by row; `order` are their numbers as they are made.
+    """A plan. `cells` stand as they are shown: block by block, row by row; `order` are their numbers as they are made.
 
     The axis of the highest cost varies slowest in `order`, so that a model is loaded once and not once a cell; what
     is shown where has nothing to do with it.
@@ -52,7 +52,7 @@ class Plot:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Columns, rows, sheets."""
+        """Columns, rows, blocks."""
         sides = [len(axis.values) for axis in self.axes]
         columns, rows, sheets = (*sides, 1, 1)[:3]
         return columns, rows, sheets

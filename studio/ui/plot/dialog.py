@@ -41,7 +41,7 @@ class PlotDialog(QDialog):
         self._plan: Plot | None = None
         self._began = 0.0
         self._fresh = False
-        names = (self.tr("Columns"), self.tr("Rows"), self.tr("Sheets"))
+        names = (self.tr("Columns"), self.tr("Rows"), self.tr("Blocks"))
         self.axes = tuple(AxisRow(name, optional=number > 0) for number, name in enumerate(names))
         self.grid = PlotGrid(state.thumbnails)
         self._build()

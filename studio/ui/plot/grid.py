@@ -14,7 +14,7 @@ from studio.state.thumbnails import Thumbnails
 from studio.ui.theme import colors, ui_font
 from studio.ui.widgets.text import plain
 
-_BETWEEN = 0.35  # of a cell, between two sheets
+_BETWEEN = 0.35  # of a cell, between two blocks
 _LABEL_PX = 18
 
 
@@ -41,7 +41,7 @@ class PlotGrid(QWidget):
             self.update()
 
     def _boxes(self) -> tuple[list[QRectF], list[QRectF]]:
-        """The places of all cells in the plot's order, and of all sheets."""
+        """The places of all cells in the plot's order, and of the titles of all blocks."""
         assert self._plot is not None
         columns, rows, sheets = self._plot.shape
         size = self._plot.base.size
