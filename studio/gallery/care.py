@@ -19,7 +19,7 @@ from studio.gallery.columns import seqs_of
 from studio.gallery.durable import storage_problem, sync_folder
 from studio.gallery.imported import Visit, check_folder, visit
 from studio.gallery.index import Index
-from studio.gallery.index_file import CHECKED_AT_ONCE, is_sound
+from studio.gallery.index_file import CHECKED_AT_ONCE, is_damage, is_sound
 from studio.gallery.looks import look_of
 from studio.gallery.rows import picture_of
 from studio.gallery.shelf import Shelf
@@ -166,6 +166,13 @@ def _check(shelf: Shelf, on_change: OnChange) -> None:
 
 
 def _snapshot(shelf: Shelf) -> None:
-    index = shelf.opened()
-    if index.file is not None and not index.is_empty():
-        snapshots.take_daily(index.file, datetime.now(UTC))
+    index, now = shelf.opened(), datetime.now(UTC)
+    if index.file is None or index.is_empty() or snapshots.is_taken(index.file, now):
+        return
+    try:
+        index.check_words()
+    except sqlite3.Error as error:
+        if not is_damage(error):
+            raise
+        index.describe_anew()
+    snapshots.take(index.file, "daily")

@@ -15,7 +15,7 @@ from studio.core.library import Marks
 from studio.gallery.marks import marks_from_text, marks_text
 from studio.gallery.network import is_on_network
 from studio.gallery.rows import Entry, Row, entry_of, mark_facets, tag_words
-from studio.gallery.schema import APPLICATION_ID, SCHEMA, TABLES
+from studio.gallery.schema import APPLICATION_ID, SCHEMA, TABLES, WORDS
 from studio.gallery.words import spaced
 
 BUSY_SECONDS = 5.0
@@ -98,14 +98,21 @@ class Index:
     def set_marks(self, marks: dict[str, Marks], hidden: dict[str, bool], journal: int) -> None:
         """Write marks by id, which pictures of other folders are hidden, and up to where the journal is known.
 
-        Unknown ids are passed over.
+        Unknown ids are passed over, and what is so already is not written.
         """
         with self._writing() as writer:
             seqs = [seq for seq in (_set_marks(writer, *item) for item in marks.items()) if seq]
-            values = [(int(is_hidden), picture_id) for picture_id, is_hidden in hidden.items()]
-            writer.executemany("UPDATE pictures SET trashed = ? WHERE id = ? AND place > 0", values)
-            writer.execute("UPDATE state SET value = ? WHERE name = 'journal'", (journal,))
-            self._touch(seqs + self._seqs(writer, list(hidden)))
+            for picture_id, is_hidden in hidden.items():
+                query = "UPDATE pictures SET trashed = ? WHERE id = ? AND place > 0 AND trashed <> ? RETURNING seq"
+                seqs += [row[0] for row in writer.execute(query, (int(is_hidden), picture_id, int(is_hidden)))]
+            query = "UPDATE state SET value = ? WHERE name = 'journal' AND value <> ?"
+            if writer.execute(query, (journal, journal)).rowcount or seqs:
+                self._touch(seqs)
+
+    def check_words(self) -> None:
+        """Compare the full-text index with its texts, which SQLite's own check does not. Raises sqlite3.Error."""
+        with self._writing() as writer:
+            writer.execute("INSERT INTO words (words) VALUES ('integrity-check')")
 
     def forget(self, ids: Iterable[str]) -> None:
         """Take pictures out of the table for good."""
@@ -117,7 +124,9 @@ class Index:
     def describe_anew(self) -> None:
         """Make words, facets and links of all rows again; for tables that do not belong together."""
         with self._writing() as writer:
-            for table in ("words", "facets", "links"):
+            writer.execute("DROP TABLE words")
+            writer.execute(WORDS)
+            for table in ("facets", "links"):
                 writer.execute(f"DELETE FROM {table}")
             writer.execute("DELETE FROM looks WHERE seq NOT IN (SELECT seq FROM pictures)")
             rows = writer.execute(f"SELECT seq, {_COLUMNS} FROM pictures")

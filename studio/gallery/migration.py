@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studio.gallery import snapshots
 from studio.gallery.index import Index, connect
-from studio.gallery.schema import SCHEMA, TO_2
+from studio.gallery.schema import SCHEMA, TO_2, WORDS
 
 
 def migrate(file: Path, version: int) -> None:
@@ -20,7 +20,7 @@ def migrate(file: Path, version: int) -> None:
         writer.execute("BEGIN IMMEDIATE")
         try:
             if version < 2:
-                for statement in TO_2.split(";\n"):
+                for statement in (TO_2 + WORDS).split(";\n"):
                     if statement.strip():
                         writer.execute(statement)
             writer.execute(f"PRAGMA user_version = {SCHEMA}")

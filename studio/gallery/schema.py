@@ -58,10 +58,12 @@ CREATE TABLE places (
 ) STRICT;
 CREATE TABLE state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 INSERT INTO state VALUES ('changes', 0), ('journal', 0);
+"""
+WORDS = """
 CREATE VIRTUAL TABLE words USING fts5
     (prompt, raw, negative, note, tags, prefix = '1 2 3', tokenize = 'unicode61 remove_diacritics 2');
 """
-TABLES = _PICTURES_1 + TO_2
+TABLES = _PICTURES_1 + TO_2 + WORDS
 PROBES = (  # each fails when a table is not as this version needs it
     "SELECT seq, id, file, width, height, created, prompt, recipe, made_with, checksum, trashed, missing, place, "
     "parents, marks, made, seed, steps, guidance, rating FROM pictures LIMIT 1",

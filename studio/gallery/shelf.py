@@ -85,7 +85,7 @@ class Shelf:
         is_new = index.is_empty()
         found = match(index, self.folders, on_change)
         self.notice(*found.notices(is_new))
-        self.absorb(index, anew=bool(found.added))
+        self.absorb(index, anew=True)  # all of it: marks have no checksum, the journal is what is right
         self.compared = True
 
     def absorb(self, index: Index, anew: bool = False) -> None:
@@ -96,7 +96,7 @@ class Shelf:
                 return
             told = self.journal.read(0 if anew or known > size else known)
             if anew or told.end != known:
-                if told.folders:
+                if folders_after(index.folders(), told.folders)[0] != index.folders():
                     index.set_folders(*folders_after(index.folders(), told.folders))
                 index.set_marks(told.marks, told.hidden, told.end)
 

@@ -52,12 +52,10 @@ def take(index: Path, why: str) -> Path | None:
     return kept
 
 
-def take_daily(index: Path, now: datetime) -> Path | None:
-    """A snapshot unless there is one of this day (UTC). Raises sqlite3.Error, OSError."""
+def is_taken(index: Path, now: datetime) -> bool:
+    """Whether there is a snapshot of this day (UTC) already."""
     today = f"{_PREFIX}{now.strftime('%Y%m%d')}-"
-    if any(file.name.startswith(today) for file in newest_first(folder_of(index))):
-        return None
-    return take(index, "daily")
+    return any(file.name.startswith(today) for file in newest_first(folder_of(index)))
 
 
 def newest_first(folder: Path) -> list[Path]:

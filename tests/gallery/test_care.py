@@ -111,8 +111,10 @@ def test_one_snapshot_a_day_and_ten_in_all(data: Path) -> None:
     store.add(noise(8), recipe(), MADE_WITH)
     index = data / "index.sqlite3"
     today = datetime.now(UTC)
-    assert snapshots.take_daily(index, today) is not None
-    assert snapshots.take_daily(index, today) is None
+    assert not snapshots.is_taken(index, today)
+    store.care()
+    assert snapshots.is_taken(index, today)
+    store.care()
     (copy,) = (data / "snapshots").iterdir()
     for day in range(1, 15):
         stamp = (today - timedelta(days=day)).strftime("%Y%m%d-%H%M%S")
@@ -171,6 +173,24 @@ def test_tables_that_do_not_belong_together_are_made_again(data: Path) -> None:
         index.commit()
     store = store_in(data)
     assert len(store.listing(Query(text="red model:mini seed:7 date:>=2026")).keys) == 1
+    store.close()
+
+
+def test_damage_that_sqlite_does_not_see(data: Path) -> None:
+    store = store_in(data)
+    picture = store.add(noise(8), recipe("a red house"), MADE_WITH)
+    (marked,) = store.mark([picture.id], rating=4, add_tags=["blue"])
+    store.close()
+    with closing(sqlite3.connect(data / "index.sqlite3")) as index:
+        index.execute("UPDATE pictures SET marks = replace(marks, 'blue', 'blew'), rating = 1")
+        index.execute("UPDATE words_content SET c0 = 'a blue mouse'")
+        index.execute("UPDATE words_data SET block = zeroblob(length(block)) WHERE id > 10")
+        index.commit()
+        assert index.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    store = GalleryStore(store.folders).open_quickly()
+    store.care()
+    assert store.page(0, 9) == (marked,)
+    assert len(store.listing(Query(text="red house tag:blue rating:4")).keys) == 1
     store.close()
 
 
