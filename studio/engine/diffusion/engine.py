@@ -80,6 +80,7 @@ class DiffusionEngine:
                 return self._guarded(recipe, partial(self._render, recipe, Reporter(recipe.steps, on_progress), level))
             except OutOfMemory:
                 if level == levels[-1]:
+                    self._learnt.pop(_demand(recipe), None)  # next time there may be more
                     raise
             level = levels[levels.index(level) + 1]  # outside `except`: the error keeps nothing alive by now
             self._learnt[_demand(recipe)] = level
