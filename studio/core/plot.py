@@ -54,8 +54,8 @@ class Plot:
     def shape(self) -> tuple[int, int, int]:
         """Columns, rows, blocks."""
         sides = [len(axis.values) for axis in self.axes]
-        columns, rows, sheets = (*sides, 1, 1)[:3]
-        return columns, rows, sheets
+        columns, rows, blocks = (*sides, 1, 1)[:3]
+        return columns, rows, blocks
 
 
 def plan(base: Recipe, axes: Iterable[Axis]) -> Plot:
@@ -65,10 +65,10 @@ def plan(base: Recipe, axes: Iterable[Axis]) -> Plot:
     """
     chosen = tuple(axes)
     _check_axes(chosen)
-    columns, rows, sheets = (*(len(axis.values) for axis in chosen), 1, 1)[:3]
+    columns, rows, blocks = (*(len(axis.values) for axis in chosen), 1, 1)[:3]
     cells = tuple(
         Cell(place=place, recipe=_recipe_at(base, chosen, place))
-        for place in ((x, y, z)[: len(chosen)] for z in range(sheets) for y in range(rows) for x in range(columns))
+        for place in ((x, y, z)[: len(chosen)] for z in range(blocks) for y in range(rows) for x in range(columns))
     )
     slow_first = sorted(range(len(chosen)), key=lambda i: (-chosen[i].field.cost, -i))
     order = sorted(range(len(cells)), key=lambda n: tuple(cells[n].place[i] for i in slow_first))

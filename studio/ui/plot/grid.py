@@ -43,21 +43,21 @@ class PlotGrid(QWidget):
     def _boxes(self) -> tuple[list[QRectF], list[QRectF]]:
         """The places of all cells in the plot's order, and of the titles of all blocks."""
         assert self._plot is not None
-        columns, rows, sheets = self._plot.shape
+        columns, rows, blocks = self._plot.shape
         size = self._plot.base.size
         shape = size.height / size.width
-        titled = _LABEL_PX if sheets > 1 else 0
+        titled = _LABEL_PX if blocks > 1 else 0
         room = QRectF(self.rect()).adjusted(12, 8, -12, -8)
         best = (0.0, 1)
-        for across in range(1, sheets + 1):
-            down = math.ceil(sheets / across)
+        for across in range(1, blocks + 1):
+            down = math.ceil(blocks / across)
             wide = across * columns + (across - 1) * _BETWEEN
             high = (down * rows + (down - 1) * _BETWEEN) * shape
             unit = min(room.width() / wide, (room.height() - down * titled) / high)
             best = max(best, (unit, across))
         unit, across = min(best[0], 84.0), best[1]
         part = QSize(round(columns * unit), round(rows * unit * shape))
-        down = math.ceil(sheets / across)
+        down = math.ceil(blocks / across)
         total = QPointF(
             across * part.width() + (across - 1) * _BETWEEN * unit,
             down * (part.height() + titled) + (down - 1) * _BETWEEN * unit * shape,
@@ -65,7 +65,7 @@ class PlotGrid(QWidget):
         start = room.center() - total / 2
         gap = 1.0 if unit < 14 else 2.0
         cells, parts = [], []
-        for z in range(sheets):
+        for z in range(blocks):
             row, column = divmod(z, across)
             left = start.x() + column * (part.width() + _BETWEEN * unit)
             top = start.y() + titled + row * (part.height() + titled + _BETWEEN * unit * shape)
