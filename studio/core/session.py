@@ -81,7 +81,7 @@ class Session:
         return before
 
     def at(self, words: str) -> None:
-        """What begins now, in a few words ("decoding, mini"); "" for nothing risky. Any thread."""
+        """What begins now, in a few words ("decoding with mini"); "" for nothing risky. Any thread."""
         with self._lock:
             self._at = words
         self._write()

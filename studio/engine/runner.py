@@ -32,7 +32,7 @@ from studio.engine.spool import Spool
 Save = Callable[[Rendered, Recipe, tuple[Link, ...]], Picture]
 Post = Callable[[EngineEvent], None]
 SAVE_SECONDS = 10.0  # what a disk is given at least to take the last pictures when the studio closes
-Crumb = Callable[[str], None]  # told before each risky stretch ("decoding, mini"), so that a crash leaves its place
+Crumb = Callable[[str], None]  # told before each risky stretch ("decoding with mini"), so that a crash leaves its place
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Runner:
     def _run_one(self, waiting: _Waiting) -> None:
         """Render, hand to the saver. Every way out posts exactly one final event."""
         job_id = waiting.job_id
-        self._tell_crumb(f"starting, {waiting.recipe.model.name}")
+        self._tell_crumb(_place("starting", waiting.recipe))
         self._post(Started(job_id=job_id))
         if self._journal is not None and waiting.key:
             self._journal.started(waiting.key)
@@ -200,7 +200,7 @@ class Runner:
         def on_progress(progress: Progress) -> bool:
             if progress.phase != phases[0]:
                 phases[0] = progress.phase
-                self._tell_crumb(f"{progress.phase or 'painting'}, {waiting.recipe.model.name}")
+                self._tell_crumb(_place(progress.phase or "painting", waiting.recipe))
             if progress.undecoded is not None and self._spool is not None and waiting.key:
                 self._spool.put(waiting.key, progress.undecoded, waiting.parents)
             return self._on_progress(waiting.job_id, progress)
@@ -268,6 +268,12 @@ class Runner:
             )
         )
         return True
+
+
+def _place(phase: str, recipe: Recipe) -> str:
+    """Where a job has come to, for a crash report: "loading mini", "decoding with mini"."""
+    name = recipe.model.name
+    return phase if name in phase else f"{phase} with {name}"
 
 
 def _in_words(error: BaseException) -> StudioError:

@@ -28,9 +28,9 @@ def tell_aftermath(messages: Messages, queue: JobQueue, before: Before) -> None:
     buttons = _buttons(queue, held, undecoded)
     kept = _kept(held, len(interrupted) - len(undecoded), len(undecoded))
     if before.crashed:
-        at = tr(" It was busy with: {at}.").replace("{at}", before.at) if before.at else ""
-        words = [tr("Kept are all saved pictures and what stands in the panels."), kept]
-        headline, hint = tr("The studio ended unexpectedly last time.") + at, " ".join(filter(None, words))
+        at = tr(" It was {at}.").replace("{at}", before.at) if before.at else ""
+        words = [tr("All saved pictures and what stood in the panels are kept."), kept]
+        headline, hint = tr("The studio ended unexpectedly last time.") + at, "\n".join(filter(None, words))
     else:
         headline, hint = tr("Work was left from last time."), kept
     (action, on_action), (other, on_other) = (*buttons, ("", None), ("", None))[:2]
@@ -53,7 +53,7 @@ def tell_safe_mode(messages: Messages, before: Before) -> None:
     """Why the studio does without plugins and settings, and how they come back."""
     hint = tr("Settings are the defaults and are not kept, and no model is loaded before it is needed.")
     if before.safe_mode:
-        words = tr("Safe mode: the studio did not start {n} times in a row, so no plugin runs.")
+        words = tr("Safe mode: {n} starts in a row did not succeed, so no plugin runs.")
         headline = words.replace("{n}", str(before.failed_starts))
         hint += " " + tr("Close the studio and start it again to leave safe mode.")
     else:
@@ -78,7 +78,7 @@ def _kept(held: int, interrupted: int, undecoded: int) -> str:
         (interrupted, tr("1 picture was interrupted; it runs again only if you wish it."),
          tr("{n} pictures were interrupted; they run again only if you wish it.")),
     )  # fmt: skip
-    return " ".join((one if n == 1 else many).replace("{n}", str(n)) for n, one, many in counted if n)
+    return "\n".join((one if n == 1 else many).replace("{n}", str(n)) for n, one, many in counted if n)
 
 
 def _buttons(queue: JobQueue, held: int, undecoded: list[Job]) -> list[tuple[str, Callable[[], None]]]:

@@ -140,7 +140,7 @@ def progress_line(job: Job) -> str:
     interrupted = tr("Interrupted; its steps are kept") if job.undecoded else tr("Interrupted by the end of the studio")
     return {
         JobState.QUEUED: tr("Waiting"),
-        JobState.HELD: tr("Waits for you since last time"),
+        JobState.HELD: tr("Waits for you"),
         JobState.SAVING: tr("Saving …"),
         JobState.INTERRUPTED: interrupted,
         JobState.DONE: tr("Done"),

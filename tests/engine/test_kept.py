@@ -356,7 +356,7 @@ def test_the_place_of_a_crash_is_told_before_it_can_happen(data: Path) -> None:
     runner.submit(1, Recipe(prompt="p", seed=1, steps=2))
     ears.wait(Finished)
     assert runner.close(5)
-    assert crumbs == ["starting, mini", "decoding, mini", ""]
+    assert crumbs == ["starting with mini", "decoding with mini", ""]
 
 
 def test_a_picture_saved_in_the_last_instant_is_not_made_twice(journal: Callable[..., Journal], data: Path) -> None:

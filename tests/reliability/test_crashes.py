@@ -83,7 +83,7 @@ def test_a_native_crash_loses_nothing(start: Any, data: Path) -> None:
     assert jobs["interrupted"][-1] == 103, "it was running"
     assert card["undecoded"] == jobs["interrupted"][:-1] == list(range(100 + card["pictures"], 103)), "made, not saved"
     said = notice(card, "ended unexpectedly")
-    assert "busy with: starting, mini" in said["headline"]
+    assert "It was starting with mini." in said["headline"]
     assert f"{WAITING - 1} pictures were waiting" in said["hint"]
     assert "1 picture was interrupted" in said["hint"]
     assert said["action"] == "Go on"
@@ -128,7 +128,7 @@ def test_two_failed_starts_lead_to_safe_mode_by_itself(start: Any) -> None:
         assert process.returncode == 3
     card = told(start("report"))
     said = notice(card, "Safe mode")
-    assert "did not start 2 times" in said["headline"]
+    assert "2 starts in a row" in said["headline"]
     card = told(start("report"))
     assert not [message for message in card["messages"] if "Safe mode" in message["headline"]]
 

@@ -84,7 +84,7 @@ class JobsDelegate(QStyledItemDelegate):
         prompt = one_line(job.recipe.prompt) or self.tr("(no prompt)")
         self._draw_line(painter, title, prompt, 13, tokens.text_muted if quiet else tokens.text)
         state = progress_line(job)
-        if job.state in (JobState.QUEUED, JobState.DONE, JobState.HELD, JobState.INTERRUPTED):
+        if job.state in (JobState.QUEUED, JobState.DONE, JobState.HELD):
             state += "  ·  " + self.tr("seed {n}").replace("{n}", str(job.recipe.seed))
         color = tokens.danger if job.state is JobState.FAILED else tokens.text_faint
         self._draw_line(painter, title.translated(0, 18), state, 12, color)
