@@ -13,18 +13,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.core.advice import few_step_advice, native_size
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, StudioError, in_words
-from studio.core.paths import Folders, model_folders
+from studio.core.paths import Folders
 from studio.core.plot import Axis, Plot, cell_words, plan
 from studio.core.plot_fields import PlotField, fields_of, read_values
 from studio.core.plot_values import BadPlot
-from studio.core.recipe import ModelRef, Recipe
-from studio.engine.models import advice_for, list_models
+from studio.core.recipe import DEFAULT_SIZE, ModelRef, Recipe
+from studio.core.settings import load_settings
+from studio.engine.intake.places import all_folders, make_library
+from studio.engine.models import advice_for
 
 if TYPE_CHECKING:
     from studio.core.picture import Picture
     from studio.engine import Engine, Progress
+    from studio.engine.intake.library import Library
     from studio.gallery.store import GalleryStore
 
 _SHORT = {"guidance": "guidance_scale", "negative": "negative_prompt"}
@@ -55,15 +59,16 @@ def make_plot(arguments: argparse.Namespace) -> int:
     from studio.gallery.store import GalleryStore
 
     store = GalleryStore(arguments.folders)
+    library = make_library(arguments.folders, load_settings(arguments.folders.settings)[0])
     try:
-        base = _base(arguments, store)
-        plot = plan(base, _axes(arguments, base))
+        base = _base(arguments, store, library)
+        plot = plan(base, _axes(arguments, base, library))
         if arguments.plan:
             for number in plot.order:
                 print(cell_words(plot, plot.cells[number]))
             return 0
         began = time.monotonic()
-        with _engine(arguments.folders, store, arguments.device) as engine:
+        with _engine(arguments.folders, store, arguments.device, library) as engine:
             cells = _make_all(plot, engine, store)
         if not any(picture for picture, _ in cells):
             raise BadRecipe("No picture of the plot could be made, so there is no sheet.", cells[0][1])
@@ -90,33 +95,36 @@ def _names(fields: tuple[PlotField, ...]) -> str:
     return ", ".join(field.id for field in fields)
 
 
-def _base(arguments: argparse.Namespace, store: GalleryStore) -> Recipe:
+def _base(arguments: argparse.Namespace, store: GalleryStore, library: Library) -> Recipe:
     if arguments.like is not None:
         recipe = store.recipe_of(arguments.like)
         return recipe if arguments.seed is None else replace(recipe, seed=arguments.seed)
     if arguments.prompt is None:
         raise BadRecipe("A plot needs a picture to begin with, or a prompt.", "Give --like FILE or --prompt TEXT.")
-    draft = Draft(model=ModelRef(name=arguments.model))
-    advice = advice_for((arguments.model,), model_folders(arguments.folders)).get(arguments.model)
+    file = library.find(arguments.model)
+    advice = few_step_advice(file.traits.variant, file.name)
+    advice = advice or advice_for((file.name,), (file.path.parent,)).get(file.name)
+    draft = Draft(model=ModelRef(name=arguments.model), size=native_size(file.traits) or DEFAULT_SIZE)
     draft = advice.onto(draft) if advice else draft
     draft = replace(draft, prompt=arguments.prompt, negative_prompt=arguments.negative, seed=arguments.seed)
     return expand(draft, random.Random())[0]
 
 
-def _axes(arguments: argparse.Namespace, base: Recipe) -> list[Axis]:
-    models = list_models(model_folders(arguments.folders)) or ("mini",)
+def _axes(arguments: argparse.Namespace, base: Recipe, library: Library) -> list[Axis]:
+    models = [file.name for file in library.scan() if file.is_base]
     fields = fields_of(base, models, lambda _use, _name: None)
     given = (arguments.columns, arguments.rows, arguments.blocks)
     return [read_axis(text, fields) for text in given if text is not None]
 
 
 @contextmanager
-def _engine(folders: Folders, store: GalleryStore, device: str) -> Iterator[Engine]:
+def _engine(folders: Folders, store: GalleryStore, device: str, library: Library) -> Iterator[Engine]:
     from studio.engine import make_engine
     from studio.state.plugin_room import PluginRoom
 
     room = PluginRoom(folders, (folders.models, folders.files))
-    engine = make_engine(model_folders(folders), store.inputs.read, device, room)
+    places = all_folders(folders, load_settings(folders.settings)[0])
+    engine = make_engine(places, store.inputs.read, device, room, library=library)
     try:
         yield engine
     finally:

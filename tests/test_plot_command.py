@@ -24,7 +24,9 @@ class Picky(FakeEngine):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("studio.engine.make_engine", lambda _folders, read_image, *_: Picky(read_image=read_image))
+    monkeypatch.setattr(
+        "studio.engine.make_engine", lambda _folders, read_image, *_, **__: Picky(read_image=read_image)
+    )
 
 
 def plot(tmp_path: Path, *options: str) -> int:
