@@ -11,9 +11,10 @@ from PIL import Image, PngImagePlugin
 
 from studio.cli import main
 from studio.core.errors import BadRecipe
+from studio.core.installed import Installed
 from studio.core.plugins import PluginState
 from studio.gallery.foreign.door import read_picture
-from studio.gallery.foreign.reading import match_by_name
+from studio.gallery.foreign.reading import match_models
 from studio.gallery.store import GalleryStore
 from studio.plugins.host import Host
 from studio.plugins.readers import Readers
@@ -68,7 +69,7 @@ def test_a_plugin_reads_what_the_studio_cannot(yard: Yard, tmp_path: Path) -> No
     file = tmp_path / "away" / "boat.png"
     file.parent.mkdir()
     file.write_bytes(of_sketchbook(by="Sketchbook 3"))
-    found = read_picture(file, match_by_name(["mini"]), readers(yard))
+    found = read_picture(file, match_models([Installed(name="mini")]), readers(yard))
     assert found.source == "Sketchbook 3" and found.recipe is not None and "red boat" in found.raw
     assert (found.recipe.prompt, found.recipe.seed, found.recipe.steps) == ("a red boat", 9, 7)
     assert found.not_understood == ("paper of boat.png",), "the name comes without its folder"
@@ -80,7 +81,7 @@ def test_a_plugin_reads_what_the_studio_cannot(yard: Yard, tmp_path: Path) -> No
 
 def test_a_model_that_is_not_here_is_said_to_be_missing(yard: Yard) -> None:
     yard.write("invert", GOOD, ADDS, shipped=True)
-    found = read_picture(of_sketchbook(), match_by_name(["dreamy"]), readers(yard))
+    found = read_picture(of_sketchbook(), match_models([Installed(name="dreamy")]), readers(yard))
     assert found.recipe is not None and found.not_understood[-1] == "missing: model mini"
 
 
