@@ -60,7 +60,9 @@ class MainWindow(QMainWindow):
         self.settings.model_row.chosen.connect(self.models.choose)
         self.settings.model_row.page_wished.connect(self.models.show_page)
         self.restoring = RestoreWishes(state, self)
-        self.verifying = VerifyWishes(state, lambda a, b: self.benches.show_compare(a, b), self)
+        self.verifying = VerifyWishes(
+            state, lambda a, b: self.benches.show_compare(a, b), lambda copy: self.wishes.delete([copy]), self
+        )
         self.verifying.settled.connect(self.centre.messages.take_away)
         self.tree = TreeWishes(self)
         self.do = Commands(self)

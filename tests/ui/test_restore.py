@@ -132,6 +132,8 @@ def test_make_again_and_verify_says_identical(qtbot: QtBot, studio: Studio) -> N
     assert outcome.again.parents[0].kind == "remade"
     said = [card.message.headline for card in studio.window.centre.messages.cards()]
     assert "Made again: identical to the last pixel." in said
+    button(studio, "Remove the copy").click()
+    qtbot.waitUntil(lambda: studio.window.gallery.model().rowCount() == 1, timeout=5000)
 
 
 def test_a_control_layer_from_the_history_makes_a_parent(qtbot: QtBot, studio: Studio) -> None:

@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 
 
 class VerifyWishes(QObject):
-    """Holds nothing. `compare` shows two pictures side by side.
+    """Holds nothing. `compare` shows two pictures side by side, `remove` puts one into the trash.
 
     Signals: `settled(str)` - the message of this headline says nothing any more.
     """
 
     settled = Signal(str)
 
-    def __init__(self, state: StudioState, compare: Callable[[Picture, Picture], None], parent: QObject) -> None:
+    def __init__(
+        self,
+        state: StudioState,
+        compare: Callable[[Picture, Picture], None],
+        remove: Callable[[Picture], None],
+        parent: QObject,
+    ) -> None:
         super().__init__(parent)
-        self._state, self._compare = state, compare
+        self._state, self._compare, self._remove = state, compare, remove
         state.verifier.started.connect(self._on_started)
         state.verifier.verified.connect(self._tell)
         state.verifier.failed.connect(state.messages.error)
@@ -47,13 +53,17 @@ class VerifyWishes(QObject):
     def _tell(self, verified: Verified) -> None:
         found = verified.found
         self.settled.emit(self._begun())
-        show = found.verdict is not Verdict.IDENTICAL and found.distance is not None
+        action, on_action = "", None
+        if found.verdict is Verdict.IDENTICAL:  # nobody needs it twice
+            action, on_action = self.tr("Remove the copy"), partial(self._remove, verified.again)
+        elif found.distance is not None:
+            action, on_action = self.tr("Compare"), partial(self._compare, verified.picture, verified.again)
         message = Message(
             level="info" if found.holds else "warning",
             headline=headline(found),
             hint=hint(found),
             detail=details(found),
-            action=self.tr("Compare") if show else "",
-            on_action=partial(self._compare, verified.picture, verified.again) if show else None,
+            action=action,
+            on_action=on_action,
         )
         self._state.messages.post(message)
