@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import cast
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, QObject, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QItemSelectionRange, QModelIndex, QObject, Signal
 
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
@@ -25,7 +26,7 @@ class Choice(QItemSelectionModel):
     picture_chosen = Signal(object)
 
     def __init__(self, model: GalleryModel, parent: QObject | None = None) -> None:
-        super().__init__(model, parent)
+        super().__init__(model, parent or model)
         self._pictures = model
         self._quiet = False
         self._awaited: int | None = None
@@ -35,14 +36,18 @@ class Choice(QItemSelectionModel):
         model.dataChanged.connect(self._tell_awaited)
         self.currentChanged.connect(self._on_current)
 
+    def parts(self) -> Iterable[QItemSelectionRange]:
+        """The selection in runs of rows."""
+        return ranges(self.selection())
+
     def rows(self) -> list[int]:
         """The selected rows in order."""
-        parts = sorted((part.top(), part.bottom() + 1) for part in self.selection())
+        parts = sorted((part.top(), part.bottom() + 1) for part in self.parts())
         return [row for top, stop in parts for row in range(top, stop)]
 
     def count(self) -> int:
         """How many pictures are selected."""
-        return sum(part.height() for part in self.selection())
+        return sum(part.height() for part in self.parts())
 
     def current(self) -> Picture | None:
         """The picture that the last click or key was about."""
@@ -105,3 +110,8 @@ class Choice(QItemSelectionModel):
         if index.isValid():
             self.setCurrentIndex(index, _Select.NoUpdate)
         self._quiet = False
+
+
+def ranges(selection: QItemSelection) -> Iterable[QItemSelectionRange]:
+    """A selection's runs; Qt's own annotations do not say that it can be walked through."""
+    return cast("Iterable[QItemSelectionRange]", selection)

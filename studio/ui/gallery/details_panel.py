@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer
+from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, QTimer
 from PySide6.QtGui import QAction, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
@@ -53,13 +53,15 @@ class DetailsPanel(QScrollArea):
         column = QVBoxLayout(body)
         column.setContentsMargins(14, 12, 14, 14)
         column.setSpacing(8)
-        for part in (self.preview, self.title, self.facts):
+        head: tuple[QWidget, ...] = (self.preview, self.title, self.facts)
+        foot: tuple[QWidget, ...] = (self.since, self.changes, self.recipe_title, self.recipe)
+        for part in head:
             column.addWidget(part)
         column.addLayout(self._buttons)
         column.addWidget(_line())
         column.addWidget(self.marks)
         column.addWidget(_line())
-        for part in (self.since, self.changes, self.recipe_title, self.recipe):
+        for part in foot:
             column.addWidget(part)
         column.addStretch(1)
         self.setWidget(body)
@@ -135,15 +137,14 @@ class _Preview(QWidget):
         image = self._model.thumbnails.image(self._picture) if self._picture is not None else None
         painter = QPainter(self)
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
-        shape = image.size() if image is not None else QSize(1, 1)
-        size = fit_into(shape, self.size())
-        rect = QRectF((self.width() - size.width()) / 2, 0, size.width(), size.height())
         path = QPainterPath()
-        path.addRoundedRect(rect, 6, 6)
-        painter.fillPath(path, colors().color("raised"))
+        path.addRoundedRect(QRectF(self.rect()), 6, 6)
+        painter.fillPath(path, colors().color("canvas"))
         if image is not None:
+            size = fit_into(image.size(), self.size())
+            corner = QPointF((self.width() - size.width()) / 2, (self.height() - size.height()) / 2)
             painter.setClipPath(path)
-            painter.drawImage(rect, image)
+            painter.drawImage(QRectF(corner, QSizeF(size)), image)
 
 
 def _line() -> QFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from PySide6.QtCore import (
@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QAbstractItemView, QWidget
 from studio.core.library import Query
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
-from studio.ui.gallery.choice import Choice
+from studio.ui.gallery.choice import Choice, ranges
 from studio.ui.gallery.layout import Box, GridLayout
 from studio.ui.gallery.tiles import GAP, Tile, paint_heading, paint_tile
 from studio.ui.theme import colors
@@ -220,7 +220,7 @@ class TileGrid(QAbstractItemView):
         grid, top = self.grid(), self.verticalOffset()
         seen = grid.rows_between(top, top + self.viewport().height())
         region = QRegion()
-        for part in selection:
+        for part in ranges(selection):
             for row in range(max(part.top(), seen.start), min(part.bottom() + 1, seen.stop)):
                 region += self._cell(row)
         return region
@@ -244,7 +244,7 @@ class TileGrid(QAbstractItemView):
         self._hovered = -1
         self._lay_out_later()
 
-    def dataChanged(self, first: Index, last: Index, roles: list[int] | None = None) -> None:
+    def dataChanged(self, first: Index, last: Index, roles: Sequence[int] = ()) -> None:
         grid, top = self.grid(), self.verticalOffset()
         seen = grid.rows_between(top, top + self.viewport().height())
         low, high = max(first.row(), seen.start), min(last.row() + 1, seen.stop)
@@ -301,7 +301,7 @@ class TileGrid(QAbstractItemView):
             place = QRect(grid.left, section.top - offset, grid.cell * grid.columns, section.tiles - section.top)
             paint_heading(painter, place, section.day, section.count, today)
         rows, region, spots = grid.rows_between(top, bottom), event.region(), event.region().rectCount() > 1
-        chosen = [(part.top(), part.bottom()) for part in self.choice.selection()]
+        chosen = [(part.top(), part.bottom()) for part in self.choice.parts()]
         current = self.currentIndex().row() if self.hasFocus() else -1
         for row, picture in zip(rows, self._pictures.pictures_at(rows), strict=False):
             box = grid.box(row)

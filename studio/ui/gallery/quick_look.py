@@ -95,8 +95,9 @@ class QuickLook(QWidget):
             event.ignore()
 
     def event(self, event: QEvent) -> bool:
-        is_key = event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent)
-        if is_key and event.key() == Qt.Key.Key_Escape:  # else it would cancel the running picture
+        if not isinstance(event, QKeyEvent) or event.key() != Qt.Key.Key_Escape:
+            return super().event(event)
+        if event.type() == QEvent.Type.ShortcutOverride:  # else Esc would cancel the running picture
             event.accept()
             return True
         return super().event(event)
