@@ -229,7 +229,9 @@ def test_a_damaged_note_falls_back_to_the_text_for_others(store: GalleryStore, t
 def test_a_sheet_says_in_words_what_it_is_and_nothing_else(store: GalleryStore, tmp_path: Path) -> None:
     words = "XY plot: Steps × Guidance\nColumns: Steps 5, 10"
     picture = saved(store, made_with=replace(MADE_WITH, sheet=words))
-    with Image.open(out(tmp_path, picture)) as image:
+    file = out(tmp_path, picture)
+    assert file.name == "a red house 7 sheet.png"
+    with Image.open(file) as image:
         assert image.info["Description"] == words and "parameters" not in image.info
     with Image.open(out(tmp_path, picture, format=ExportFormat.JPEG)) as image:
         assert image.getexif().get_ifd(0x8769)[0x9286][8:].decode("utf-16-be") == words
