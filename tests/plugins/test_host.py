@@ -193,7 +193,7 @@ def test_make_use_says_what_does_not_fit(shelf: PluginShelf) -> None:
         ({"values": {"marks": "many"}}, "not a whole number"),
         ({"images": {"words": PICTURE}}, "takes no picture"),
         ({"files": {"marks": ref}}, "takes no file"),
-        ({"files": {"words": ref}}, "takes .txt, not “words.bin”"),
+        ({"files": {"words": ref}}, "“words.bin” is no file for “Words”.*takes .txt"),
     ):
         with pytest.raises(PluginProblem, match=says):
             use_of(shelf, "louder", **kwargs)
