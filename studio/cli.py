@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     from studio.gallery.commands import add_gallery_command
     from studio.gallery.export_command import add_export_command
     from studio.mini.cli import add_commands as add_mini_commands
+    from studio.models_command import add_models_commands
     from studio.plot_command import add_plot_command
     from studio.plugins.commands import add_plugin_commands
     from studio.render import add_render_command
@@ -108,6 +109,7 @@ def _parser() -> argparse.ArgumentParser:
     add_export_command(commands)
     add_plot_command(commands)
     add_gallery_command(commands)
+    add_models_commands(commands)
     add_mini_commands(commands)
     add_plugin_commands(commands)
     return parser

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 HEAD_BYTES = 1024  # as much of a file as `foreign` wants to see
 CONVERT = (
     "It is not opened here. Get the .safetensors version; or, if you trust who made it, convert it yourself in a separate "
-    "program that you start knowingly."
+    "program that you start knowingly: main.py convert FILE"
 )
 _AGAIN = "Fetch it again; the studio's “Get models …” checks what arrives."
 
