@@ -140,6 +140,10 @@ class JobQueue(QObject):
         """Queue one recipe as it is."""
         return self._enqueue([(recipe, parents)])[0]
 
+    def submit_recipes(self, recipes: Iterable[Recipe]) -> tuple[Job, ...]:
+        """Queue recipes as they are, in this order. Raises `StudioError` before anything is queued."""
+        return self._enqueue((recipe, ()) for recipe in recipes)
+
     def restore(self, left: Iterable[Kept]) -> None:
         """Take in what earlier sessions left: what waited is held until `go_on`, what ran was interrupted."""
         for kept in left:
@@ -206,6 +210,10 @@ class JobQueue(QObject):
     def cancel(self, job_id: int) -> None:
         """Take a waiting job out, or stop the running one at its next step. It says so at once."""
         self._cancel([job_id])
+
+    def cancel_jobs(self, job_ids: Iterable[int]) -> None:
+        """As `cancel`, of several: the one that would run last comes first, so that none starts in between."""
+        self._cancel(list(job_ids))
 
     def cancel_current(self) -> None:
         """Stop the running job."""

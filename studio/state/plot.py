@@ -130,23 +130,25 @@ class Plots(QObject):
         return estimate(plot, [(picture.recipe, picture.made_with.seconds) for picture in made])
 
     def start(self, plot: Plot) -> None:
-        """Queue all cells in their order of work. Does nothing while another plot is being made."""
+        """Queue all cells in their order of work. Does nothing while another plot is being made.
+
+        Raises `StudioError` before anything is queued.
+        """
         if self.is_running or self.is_drawing:
             return
-        self._plot, self._cells, self._jobs = plot, [CellNow() for _ in plot.cells], {}
+        jobs = self._queue.submit_recipes(plot.cells[number].recipe for number in plot.order)
+        self._plot, self._cells = plot, [CellNow() for _ in plot.cells]
+        self._jobs = {job.id: number for job, number in zip(jobs, plot.order, strict=True)}
         self._sheet, self._began = None, time.monotonic()
         self._seed = random.Random().randrange(SEED_MAX + 1)
-        for number in plot.order:
-            self._jobs[self._queue.submit_recipe(plot.cells[number].recipe).id] = number
         self._look()
 
     def cancel(self) -> None:
         """Take what waits out of the queue and stop the running cell; what is made stays, and so does its sheet."""
         if self._stop is not None:
             self._stop.set()
-        for job_id, number in reversed(self._jobs.items()):  # from the back: none may start in between
-            if not self._cells[number].state.is_final:
-                self._queue.cancel(job_id)
+        going = [job_id for job_id, number in self._jobs.items() if not self._cells[number].state.is_final]
+        self._queue.cancel_jobs(reversed(going))
 
     def draw_again(self) -> None:
         """Try once more to draw and save the sheet."""

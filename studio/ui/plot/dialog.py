@@ -83,8 +83,14 @@ class PlotDialog(QDialog):
             self._show()
         elif self._plan is not None:
             self._began, self._fresh = time.monotonic(), True
-            self._plots.start(self._plan)
-            self.started.emit()
+            try:
+                self._plots.start(self._plan)
+            except StudioError as error:
+                self.problem.setText(str(error))
+                self._fresh = False
+                self._show()
+            else:
+                self.started.emit()
 
     # Building
     def _build(self) -> None:
