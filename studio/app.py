@@ -94,6 +94,10 @@ class Studio:
     _garbage: GarbageOnUiThread
     _closed: bool = False
 
+    def in_background(self, work: Callable[[], object]) -> None:
+        """Have something done that touches the disk; what goes wrong is said."""
+        self._threads["files"].run(work, lambda _: None)
+
     def close(self) -> None:
         """Keep the draft and the layout, stop the engine at its next step, save what is made, end all threads.
 

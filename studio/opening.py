@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
@@ -12,6 +13,7 @@ from PySide6.QtCore import QTimer
 from studio.app import Studio, application, build
 from studio.core.library_lock import LibraryLock
 from studio.core.paths import Folders
+from studio.core.safe_files import clear_parts
 from studio.core.session import Before, Session
 from studio.engine import Engine
 from studio.work import Opening
@@ -43,6 +45,7 @@ def run(data: Path, safe_mode: bool = False, engine: Engine | None = None) -> in
             _tell_when_ready(studio, session, opening.safe_mode)
         _let_signals_close(studio)
         if holder is None:
+            studio.in_background(partial(clear_parts, data))
             _listen(studio, data)
         studio.window.show()
         return int(app.exec())
@@ -56,9 +59,9 @@ def run(data: Path, safe_mode: bool = False, engine: Engine | None = None) -> in
 def _tell_when_ready(studio: Studio, session: Session, safe_mode: bool) -> None:
     """Tell the session when the start has succeeded: the window answers, and what is loaded at the start is loaded."""
     if safe_mode:
-        QTimer.singleShot(READY_AFTER_MS, studio.window, session.ready)
+        QTimer.singleShot(READY_AFTER_MS, studio.window, lambda: studio.in_background(session.ready))
     for loaded in (studio.queue.engine_ready, studio.queue.engine_failed):
-        loaded.connect(lambda _: session.ready())
+        loaded.connect(lambda _: studio.in_background(session.ready))
 
 
 def _listen(studio: Studio, data: Path) -> None:

@@ -42,6 +42,14 @@ def write_whole(file: Path, data: bytes, sync: bool = True) -> None:
         sync_names(file.parent)
 
 
+def clear_parts(folder: Path) -> None:
+    """Remove what kills left of `write_whole` in a folder that nobody else writes to. Raises nothing."""
+    with contextlib.suppress(OSError):
+        for part in folder.glob(f"*.json.*{PART}"):
+            with contextlib.suppress(OSError):
+                part.unlink()
+
+
 def sync_names(folder: Path) -> None:
     """Make the names in a folder durable where the system knows how. Raises OSError for a real disk error."""
     if sys.platform == "win32":

@@ -1,9 +1,11 @@
 """Settings: damaged files are set aside, never fatal, never lost."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from studio.core.safe_files import clear_parts, write_whole
 from studio.core.settings import Settings, load_settings, write_text_safely
 
 
@@ -37,3 +39,20 @@ def test_single_wrong_values_take_their_default(tmp_path: Path) -> None:
 def test_setting_a_value_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="neon"):
         Settings().set("theme", "neon")
+
+
+def test_a_write_is_the_old_or_the_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "draft.json"
+    write_whole(file, b"old")
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_whole(file, b"new")
+    monkeypatch.undo()
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
+    (tmp_path / "draft.json.12-abcdef.part").write_bytes(b"ne")  # killed in the middle
+    clear_parts(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["draft.json"]
