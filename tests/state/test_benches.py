@@ -113,7 +113,9 @@ def test_an_open_seed_is_one_seed_until_the_next_plot(
     assert plots.base(Draft(prompt="x", seed=5)).seed == 5
 
 
-def test_a_queue_that_takes_nothing_refuses_the_plot_as_a_whole(make_plots: Callable[..., tuple[Plots, JobQueue]]) -> None:
+def test_a_queue_that_takes_nothing_refuses_the_plot_as_a_whole(
+    make_plots: Callable[..., tuple[Plots, JobQueue]],
+) -> None:
     plots, queue = make_plots(Sheets())
     queue.refusal = StorageProblem("This window is read-only.")
     with pytest.raises(StorageProblem):
@@ -121,7 +123,9 @@ def test_a_queue_that_takes_nothing_refuses_the_plot_as_a_whole(make_plots: Call
     assert plots.plot is None and not plots.is_running and queue.jobs == ()
 
 
-def test_the_window_is_told_of_a_whole_plot_once(qtbot: QtBot, make_plots: Callable[..., tuple[Plots, JobQueue]]) -> None:
+def test_the_window_is_told_of_a_whole_plot_once(
+    qtbot: QtBot, make_plots: Callable[..., tuple[Plots, JobQueue]]
+) -> None:
     plots, queue = make_plots(Sheets())
     told: list[int] = []
     queue.jobs_changed.connect(lambda: told.append(len(queue.jobs)))
