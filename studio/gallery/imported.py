@@ -103,7 +103,8 @@ def visit(
             on_change()
     newly = [place._replace(missing=1) for place in lost.values() if not place.missing]
     if newly or back:
-        index.move(newly + back)
+        hidden = {place.id: place.trashed for place in index.places(folder.seq)}  # perhaps changed meanwhile
+        index.move(place._replace(trashed=hidden.get(place.id, place.trashed)) for place in newly + back)
         on_change()
     return Visit(added, without, len(newly))
 

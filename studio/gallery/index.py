@@ -83,10 +83,12 @@ class Index:
             writer.execute("UPDATE state SET value = ? WHERE name = 'changes'", (secrets.randbits(40) << 20,))
             self._touch([])
 
-    def insert(self, entries: Iterable[Entry]) -> None:
-        """Add pictures; one whose id is there already is left out."""
+    def insert(self, entries: Iterable[Entry]) -> int:
+        """Add pictures, how many; one whose id is there already is left out."""
         with self._writing() as writer:
-            self._touch(_insert(writer, entries))
+            seqs = _insert(writer, entries)
+            self._touch(seqs)
+        return len(seqs)
 
     def move(self, places: Iterable[Place]) -> None:
         """Say anew where pictures are and whether they are in the trash or missing."""
@@ -193,6 +195,11 @@ class Index:
         """Where every picture known in a folder was when last looked at; 0 is our own."""
         query = "SELECT id, file, trashed, missing FROM pictures WHERE place = ?"
         return [Place._make(row) for row in self.read(query, (folder,))]
+
+    def places_of(self, ids: Iterable[str]) -> list[Place]:
+        """Where pictures are by their ids, in no order; unknown ones are left out."""
+        query = "SELECT id, file, trashed, missing FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
+        return [Place._make(row) for row in self.read(query, (json.dumps(list(ids)),))]
 
     def folders(self) -> list[Folder]:
         """The other folders whose pictures are shown."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,21 +85,28 @@ def sweep(folders: Folders) -> Swept:
     return Swept(recovered, unfinished)
 
 
-def match(index: Index, folders: Folders, on_change: Callable[[], None] = lambda: None) -> Matched:
+def match(
+    index: Index,
+    folders: Folders,
+    on_change: Callable[[], None] = lambda: None,
+    lock: AbstractContextManager[object] | None = None,
+) -> Matched:
     """Make the index say what the folders hold. May raise sqlite3.Error.
 
+    Others may save and throw away meanwhile: what seems to have changed is looked at once more under their `lock`.
     Pictures that are not known are added in portions, newest first, so that a long rebuild can be watched:
     `on_change` is called after each.
     """
+    places = index.places()  # before the folders, so that what is saved meanwhile does not seem to be missing
     here = set(files_below(folders.pictures))
     thrown = set(files_below(folders.trash)) - here
     there = here | thrown
-    places = index.places()
     known = {place.id: place for place in places if is_id(place.id)}
     garbled = [place._replace(missing=1) for place in places if place.id not in known and not place.missing]
     names = {place.file for place in known.values()}
     followed: dict[str, Place] = {}
     added: set[str] = set()
+    count = 0
     for portion in _portions(sorted(there - names, reverse=True)):
         rows: dict[str, Entry] = {}
         for file in portion:
@@ -112,16 +119,40 @@ def match(index: Index, folders: Folders, on_change: Callable[[], None] = lambda
             elif known[entry.id].file not in there:  # moved inside the folder; otherwise it is a copy
                 followed[entry.id] = known[entry.id]._replace(file=file)
         if rows:
-            index.insert(rows.values())
+            count += index.insert(rows.values())
             added |= rows.keys()
             on_change()
     fresh = [_now(followed.get(place.id, place), here, thrown) for place in known.values()]
     changed = [place for place in fresh if place != known[place.id]]
+    gone = 0
+    for start in range(0, len(changed), PORTION):
+        with lock or nullcontext():
+            certain = list(_certain(index, folders, changed[start : start + PORTION]))
+            index.move(certain)
+        gone += sum(1 for place in certain if place.missing and not place.trashed and not known[place.id].missing)
+    if garbled:
+        index.move(garbled)
     if changed or garbled:
-        index.move(changed + garbled)
         on_change()
-    gone = sum(1 for place in changed if place.missing and not place.trashed and not known[place.id].missing)
-    return Matched(len(added), gone)
+    return Matched(count, gone)
+
+
+def _certain(index: Index, folders: Folders, changed: list[Place]) -> Iterator[Place]:
+    """Of rows that seemed to be wrong those that are, with what is right now."""
+    now = {place.id: place for place in index.places_of([place.id for place in changed])}
+    for place in changed:
+        row = now.get(place.id)
+        if row is None:
+            continue
+        for file in dict.fromkeys((place.file, row.file)):
+            here, thrown = (folders.pictures / file).is_file(), (folders.trash / file).is_file()
+            if here or thrown:
+                fresh = row._replace(file=file, trashed=int(not here), missing=0)
+                break
+        else:
+            fresh = row._replace(missing=1)
+        if fresh != row:
+            yield fresh
 
 
 def _portions(files: list[str]) -> Iterator[list[str]]:

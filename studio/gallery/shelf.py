@@ -83,7 +83,7 @@ class Shelf:
         if not index.is_described():
             index.describe_anew()
         is_new = index.is_empty()
-        found = match(index, self.folders, on_change)
+        found = match(index, self.folders, on_change, self.lock)
         self.notice(*found.notices(is_new))
         self.absorb(index, anew=True)  # all of it: marks have no checksum, the journal is what is right
         self.compared = True

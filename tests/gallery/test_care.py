@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from studio.core.errors import StorageProblem
 from studio.core.library import Query
-from studio.gallery import index_file, schema, snapshots
+from studio.gallery import index_file, repair, schema, snapshots
 from studio.gallery.rows import Row, row_of
 from studio.gallery.store import GalleryStore
 from tests.gallery.makers import MADE_WITH, noise, recipe, store_in
@@ -141,6 +142,31 @@ def test_opening_quickly_shows_the_rows_and_care_finds_the_rest(data: Path, monk
     assert store.page(0, 9) == (found, kept)
     assert changes
     assert len(store.notices) == 2
+    store.close()
+
+
+def test_saving_and_throwing_away_while_the_folders_are_compared(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = store_in(data)
+    kept, thrown, back = (store.add(noise(8, seed), recipe(seed=seed), MADE_WITH) for seed in range(3))
+    store.remove(back.id)
+    store.close()
+    store = GalleryStore(store.folders).open_quickly()
+    saved: list[str] = []
+    real = repair.files_below
+
+    def slow(folder: Path, inside: str = "") -> Iterator[str]:
+        files = list(real(folder))
+        if folder == store.folders.trash and not saved:  # both folders were walked through, the rows not yet written
+            saved.append(store.add(noise(8), recipe(seed=9), MADE_WITH).id)
+            store.remove(thrown.id)
+            store.restore(back.id)
+        return iter(files)
+
+    monkeypatch.setattr(repair, "files_below", slow)
+    store.care()
+    assert [picture.id for picture in store.page(0, 9)] == [saved[0], back.id, kept.id]
+    assert store.notices == ()
+    assert [p.id for p in store.pictures(store.listing(Query(text="is:trash")).keys) if p] == [thrown.id]
     store.close()
 
 
