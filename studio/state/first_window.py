@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import hashlib
+import time
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
-ANSWER_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+RETRY_SECONDS = 0.1
 _WISH, _ANSWER = b"raise\n", b"raised\n"
 
 
@@ -57,17 +59,29 @@ class FirstWindow(QObject):
 
 
 def ask_first_window(library: Path, seconds: float = ANSWER_SECONDS) -> bool:
-    """Ask the studio that has this library open to come to the front. False if it does not answer."""
-    socket = QLocalSocket()
-    milliseconds = round(seconds * 1000)
-    socket.connectToServer(socket_name(library))
-    if not socket.waitForConnected(milliseconds):
-        return False
+    """Ask the studio that has this library open to come to the front. False if it does not answer in time.
+
+    One that has just been started, by a double click perhaps, holds the library a moment before it listens.
+    """
+    until = time.monotonic() + seconds
+    while True:
+        socket = QLocalSocket()
+        socket.connectToServer(socket_name(library))
+        if socket.waitForConnected(_left(until)):
+            break
+        if time.monotonic() > until:
+            return False
+        time.sleep(RETRY_SECONDS)
     socket.write(_WISH)
     socket.flush()
-    answered = socket.waitForReadyRead(milliseconds) and bytes(socket.readLine(64).data()) == _ANSWER
+    answered = socket.waitForReadyRead(_left(until)) and bytes(socket.readLine(64).data()) == _ANSWER
     socket.abort()
     return answered
+
+
+def _left(until: float) -> int:
+    """Milliseconds until then, at least 1."""
+    return max(1, round((until - time.monotonic()) * 1000))
 
 
 def socket_name(library: Path) -> str:

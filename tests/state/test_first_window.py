@@ -31,6 +31,15 @@ def test_a_second_process_is_heard_and_answered(qtbot: QtBot, data: Path) -> Non
     first.close()
 
 
+def test_one_that_only_just_starts_is_waited_for(qtbot: QtBot, data: Path) -> None:
+    asker = subprocess.Popen([sys.executable, "-c", ASK, str(data)], cwd=PROJECT)
+    qtbot.wait(700)
+    first = FirstWindow(data)
+    qtbot.waitUntil(lambda: asker.poll() is not None, timeout=30_000)
+    assert asker.returncode == 0
+    first.close()
+
+
 def test_nobody_listens(qtbot: QtBot, data: Path) -> None:
     began = time.monotonic()
     assert not ask_first_window(data, 0.2)
