@@ -136,7 +136,10 @@ class GalleryModel(GalleryRows):
         self._revision += 1
         self._query, self._alike = query, alike
         self._order, self._days = found.order, Days(found.days)
-        self._cache.clear()
+        if self._cache.agrees(found.pictures):
+            self._cache.drop_own()
+        else:  # the index was built anew
+            self._cache.clear()
         for key, picture in found.pictures.items():
             self._cache.put(key, picture)
         self._places = {name: place for name, place in self._places.items() if name in self._leaving}
@@ -159,6 +162,7 @@ class GalleryModel(GalleryRows):
         if revision != self._revision:  # rows came or went while the store was read
             self.refresh()
         elif found.edits is None:
+            self._cache.clear()
             self._start_over(self._query, None, found)
         else:
             self._edit(found.edits)

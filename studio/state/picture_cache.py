@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from studio.core.picture import Picture
 
@@ -69,6 +70,18 @@ class PictureCache:
         if picture is not None:
             self._own.pop(picture.id, None)
             self.put(new, picture)
+
+    def agrees(self, pictures: Mapping[int, Picture]) -> bool:
+        """Whether the keys still name the pictures they did, as far as both know them."""
+        return all((held := self._pictures.get(key)) is None or held.id == p.id for key, p in pictures.items())
+
+    def drop_own(self) -> None:
+        """Let go of the pictures with a key of our own: a new listing gives them the store's."""
+        for picture_id, key in self._own.items():
+            self._pictures.pop(key, None)
+            if self._key_of.get(picture_id) == key:
+                del self._key_of[picture_id]
+        self._own.clear()
 
     def clear(self) -> None:
         """Let go of all: row numbers mean others now."""

@@ -1,62 +1,22 @@
-"""The gallery's rows: all known at once, pictures read where somebody looks, search, trash and back, marks, drag out."""
+"""The gallery's rows: all known at once, pictures read where somebody looks, search, drag out."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QPersistentModelIndex, Qt, QUrl
-from PySide6.QtGui import QUndoStack
-from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
 from studio.core.library import Query, Sort
-from studio.core.picture import Picture
-from studio.core.pixels import Pixels
 from studio.core.recipe import SEED_MAX, Recipe
 from studio.state.background import Background
-from studio.state.gallery_marks import MarkChange
 from studio.state.gallery_model import GATHER_MAX, PICTURE_MIME, GalleryModel
 from studio.state.thumbnails import Thumbnails
 from tests.state.fakes import MemoryStore, picture_of
+from tests.state.galleries import Make, ids, make, read_thumbnail, settle, stack
 
-Make = Callable[..., GalleryModel]
-
-
-def read_thumbnail(picture: Picture) -> Pixels:
-    return Pixels(width=4, height=4, data=bytes([picture.recipe.seed % 256]) * 48)
-
-
-@pytest.fixture
-def stack(qtbot: QtBot) -> QUndoStack:
-    return QUndoStack()
-
-
-@pytest.fixture
-def make(qtbot: QtBot, background: Background, stack: QUndoStack) -> Make:
-    def build(store: MemoryStore, undo: bool = True) -> GalleryModel:
-        thumbnails = Thumbnails(read_thumbnail, background)
-        model = GalleryModel(store, background, thumbnails, stack if undo else None)
-        fatal = QAbstractItemModelTester.FailureReportingMode.Fatal
-        model.kept = (thumbnails, QAbstractItemModelTester(model, fatal))  # type: ignore[attr-defined]
-        model.refresh()
-        settle(qtbot, background)
-        return model
-
-    return build
-
-
-def settle(qtbot: QtBot, background: Background) -> None:
-    for _ in range(3):  # an answer may lead to another question
-        background.wait()
-        qtbot.wait(5)
-
-
-def ids(model: GalleryModel) -> list[int]:
-    """The rows by their keys: own keys are looked up in the pictures."""
-    found = [model.picture(model.index(row)) for row in range(model.rowCount())]
-    return [int(picture.id) if picture is not None else model.key(row) for row, picture in enumerate(found)]
+__all__ = ["make", "stack"]  # fixtures
 
 
 def test_roles(make: Make, qtbot: QtBot) -> None:
@@ -297,113 +257,6 @@ def test_refresh_after_the_index_was_rebuilt(make: Make, qtbot: QtBot, backgroun
     assert model.index(0).data() == "picture 29"
 
 
-def test_rows_that_change_while_the_store_is_read_are_not_undone(
-    make: Make, qtbot: QtBot, background: Background
-) -> None:
-    store = MemoryStore(5)
-    model = make(store)
-    model.refresh()
-    background.wait()  # read, but not told yet
-    picture = picture_of(Recipe(prompt="new", seed=9), 9)
-    store.put(picture)
-    model.insert(picture)
-    model.remove(["000003"])
-    settle(qtbot, background)
-    assert ids(model) == [9, 4, 2, 1, 0]
-
-
-def test_delete_and_undo(make: Make, qtbot: QtBot, background: Background, stack: QUndoStack) -> None:
-    store, gone = MemoryStore(5), []
-    model = make(store)
-    model.gone.connect(gone.append)
-    selected = QPersistentModelIndex(model.index(4))
-    model.remove(["000003", "000001", "nobody"])
-    assert ids(model) == [4, 2, 0]
-    assert gone == ["000003", "000001"]
-    assert model.days == (("2026-01-01", 3),)
-    assert stack.count() == 1
-    assert stack.undoText() == "delete 2 pictures"
-    settle(qtbot, background)
-    assert set(store.trash) == {"000001", "000003"}
-    stack.undo()
-    assert ids(model) == [4, 3, 2, 1, 0]
-    settle(qtbot, background)
-    assert ids(model) == [4, 3, 2, 1, 0]
-    assert store.trash == {}
-    assert selected.row() == 4
-    stack.redo()
-    settle(qtbot, background)
-    assert ids(model) == [4, 2, 0]
-    assert len(store.trash) == 2
-
-
-@pytest.mark.parametrize("order", [(4, 3, 2), (2, 3, 4), (3, 2, 4), (4, 2, 3), (0, 1, 2, 3, 4)])
-def test_neighbours_come_back_to_their_places(make: Make, qtbot: QtBot, order: tuple[int, ...]) -> None:
-    model = make(MemoryStore(5), undo=False)
-    for number in order:
-        model.remove([f"{number:06d}"])
-    for number in order:
-        model.restore([f"{number:06d}"])
-    assert ids(model) == [4, 3, 2, 1, 0]
-
-
-def test_undo_and_redo_faster_than_the_disk(
-    make: Make, qtbot: QtBot, background: Background, stack: QUndoStack
-) -> None:
-    store = MemoryStore(3)
-    model = make(store)
-    gate = threading.Event()
-    background.run(lambda: gate.wait(5), lambda _: None)
-    model.remove(["000001"])
-    for _ in range(5):
-        stack.undo()
-        assert ids(model) == [2, 1, 0]
-        stack.redo()
-        assert ids(model) == [2, 0]
-    gate.set()
-    settle(qtbot, background)
-    assert ids(model) == [2, 0]
-    assert set(store.trash) == {"000001"}
-
-
-def test_undo_of_a_removal_under_another_search(
-    make: Make, qtbot: QtBot, background: Background, stack: QUndoStack
-) -> None:
-    model = make(MemoryStore(12))
-    model.remove(["000005"])
-    model.set_query(Query(text="1"))
-    settle(qtbot, background)
-    stack.undo()
-    settle(qtbot, background)
-    assert ids(model) == [11, 10, 1]
-    model.set_query(Query())
-    settle(qtbot, background)
-    assert 5 in ids(model)
-
-
-def test_a_listing_read_before_a_removal_does_not_bring_the_picture_back(
-    make: Make, qtbot: QtBot, background: Background
-) -> None:
-    model = make(MemoryStore(3))
-    model.set_query(Query())
-    background.wait()  # the listing is read with the picture in it, but not told yet
-    model.remove(["000001"])
-    settle(qtbot, background)
-    assert ids(model) == [2, 0]
-
-
-def test_what_cannot_be_deleted_comes_back(make: Make, qtbot: QtBot, background: Background) -> None:
-    store = MemoryStore(3)
-    model = make(store)
-    store.broken = True
-    with qtbot.waitSignal(model.failed):
-        model.remove(["000001"])
-    store.broken = False
-    model.refresh()
-    settle(qtbot, background)
-    assert ids(model) == [2, 1, 0]
-
-
 def test_a_gallery_that_cannot_be_read_says_so(make: Make, qtbot: QtBot) -> None:
     store = MemoryStore(3)
     model = make(store)
@@ -412,59 +265,6 @@ def test_a_gallery_that_cannot_be_read_says_so(make: Make, qtbot: QtBot) -> None
         model.refresh()
     assert failed.args[0].headline == "The disk refuses."
     assert ids(model) == [2, 1, 0]
-
-
-def test_marks_and_undo(make: Make, qtbot: QtBot, background: Background, stack: QUndoStack) -> None:
-    store = MemoryStore(3)
-    model = make(store)
-    pictures = [p for row in (0, 1) if (p := model.picture(model.index(row))) is not None]
-    model.mark(pictures[:1], "first", MarkChange(rating=2, add_tags=("sea",)))
-    with qtbot.waitSignal(model.marks_changed):
-        model.mark([model.known(p.id) or p for p in pictures], "stars", MarkChange(rating=4, add_tags=("sea", "blue")))
-    assert [p.marks.rating for p in store.held.values()] == [0, 4, 4]
-    assert model.index(1).data(GalleryModel.PictureRole).marks.tags == ("blue", "sea")
-    assert stack.undoText() == "stars"
-    stack.undo()
-    settle(qtbot, background)
-    assert [(p.marks.rating, p.marks.tags) for p in store.held.values()] == [(0, ()), (0, ()), (2, ("sea",))]
-    stack.undo()
-    settle(qtbot, background)
-    assert {p.marks.rating for p in store.held.values()} == {0}
-    assert model.index(0).data(GalleryModel.PictureRole).marks.tags == ()
-
-
-def test_a_mark_that_changes_nothing_is_no_undo_step(make: Make, stack: QUndoStack) -> None:
-    model = make(MemoryStore(1))
-    picture = model.picture(model.index(0))
-    assert picture is not None
-    model.mark([picture], "stars", MarkChange(rating=0, remove_tags=("sea",), note=""))
-    assert stack.count() == 0
-
-
-def test_a_picture_that_no_longer_answers_the_search_goes(make: Make, qtbot: QtBot, background: Background) -> None:
-    model = make(MemoryStore(3))
-    picture = model.picture(model.index(1))
-    assert picture is not None
-    model.set_query(Query(text="rating:0"))
-    settle(qtbot, background)
-    model.mark([picture], "stars", MarkChange(rating=5))
-    settle(qtbot, background)
-    assert ids(model) == [2, 0]
-
-
-def test_a_mark_that_cannot_be_kept_is_taken_back(make: Make, qtbot: QtBot, background: Background) -> None:
-    store = MemoryStore(3)
-    model = make(store)
-    model.look_at(0, 3)
-    picture = model.picture(model.index(1))
-    assert picture is not None
-    store.broken = True
-    with qtbot.waitSignal(model.failed):
-        model.mark([picture], "stars", MarkChange(rating=5))
-    store.broken = False
-    model.refresh()
-    settle(qtbot, background)
-    assert model.index(1).data(GalleryModel.PictureRole).marks.rating == 0
 
 
 def test_drag_out(make: Make) -> None:

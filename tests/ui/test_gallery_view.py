@@ -221,6 +221,19 @@ def test_the_selection_survives_a_search_that_finds_it(open_view: Open, qtbot: Q
     assert told == []  # nobody chose anything
 
 
+def test_a_new_search_begins_at_the_top(open_view: Open, qtbot: QtBot) -> None:
+    view = open_view(MemoryStore(300))
+    model = view.kept  # type: ignore[attr-defined]
+    press(view, Qt.Key.Key_End)
+    assert view.verticalOffset() > 0
+    qtbot.waitUntil(lambda: len(view.selected_pictures()) == 1)
+    with qtbot.waitSignal(model.listed):
+        model.set_query(Query(text="picture"))
+    qtbot.wait(10)
+    assert view.choice.rows() == [299]
+    assert view.verticalOffset() == 0
+
+
 def test_a_picture_chosen_before_it_was_read_is_told_when_it_is(open_view: Open, qtbot: QtBot) -> None:
     view = open_view(days(900))
     with qtbot.waitSignal(view.picture_chosen) as told:

@@ -36,6 +36,11 @@ class Choice(QItemSelectionModel):
         model.dataChanged.connect(self._tell_awaited)
         self.currentChanged.connect(self._on_current)
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the selection changes now without the artist's doing: nothing shall move for it."""
+        return self._quiet
+
     def parts(self) -> Iterable[QItemSelectionRange]:
         """The selection in runs of rows."""
         return ranges(self.selection())

@@ -259,7 +259,7 @@ class TileGrid(QAbstractItemView):
     def currentChanged(self, current: Index, previous: Index) -> None:
         super().currentChanged(current, previous)
         self.viewport().update()
-        if current.isValid() and self.isVisible():
+        if current.isValid() and self.isVisible() and not self.choice.is_quiet:
             self.scrollTo(current)
 
     def selectionChanged(self, selected: QItemSelection, deselected: QItemSelection) -> None:

@@ -70,7 +70,7 @@ class HistoryWishes(QObject):
     def _adopt(self, panel: HistoryPanel) -> None:
         grid = panel.grid
         grid.menu_wished.connect(self.open_menu)
-        grid.delete_wished.connect(self.delete)
+        grid.delete_wished.connect(self._delete_chosen)
         grid.stars_wished.connect(self.rate)
         grid.open_wished.connect(self.open_picture)
         grid.look_wished.connect(self.look)
@@ -167,6 +167,13 @@ class HistoryWishes(QObject):
             self.choice.gather(self._window.wishes.delete)
         else:
             self._window.wishes.delete(self._window.do.pictures())
+
+    def _delete_chosen(self) -> None:
+        """As the Delete key in the grid: what is selected there, whatever is shown in the middle."""
+        if self.choice.count() and not self.in_trash():
+            self.choice.gather(self._window.wishes.delete)
+        else:
+            self.delete()
 
     def in_trash(self) -> bool:
         """Whether the rows are those of the trash."""
