@@ -69,7 +69,7 @@ def test_a_new_child_joins_and_a_star_is_seen(qtbot: QtBot, studio: Studio) -> N
     assert child.parents == (varied(first),)
     page.view.select(first.id)
     qtbot.keyClick(page.view, Qt.Key.Key_4)
-    qtbot.waitUntil(lambda: page.view.nodes[first.id].picture.marks.rating == 4, timeout=5000)
+    qtbot.waitUntil(lambda: page.view.nodes[first.id].picture.marks.rating == 4, timeout=20_000)
     assert page.view.picture is not None
     assert page.view.picture.id == first.id, "the selection stays"
     page.close()
@@ -82,14 +82,14 @@ def test_a_trashed_leaf_leaves_and_a_trashed_parent_is_dimmed(qtbot: QtBot, stud
     page = opened(qtbot, studio, first, 3)
     page.view.select(second.id)
     qtbot.keyClick(page.view, Qt.Key.Key_Delete)
-    qtbot.waitUntil(lambda: page.view.nodes[second.id].is_trashed, timeout=5000)
+    qtbot.waitUntil(lambda: page.view.nodes[second.id].is_trashed, timeout=20_000)
     page.view.select(second.id)
     assert not page.trash.isEnabled()
     page.back_wished.emit(second)
-    qtbot.waitUntil(lambda: not page.view.nodes[second.id].is_trashed, timeout=5000)
+    qtbot.waitUntil(lambda: not page.view.nodes[second.id].is_trashed, timeout=20_000)
     page.view.select(third.id)
     qtbot.keyClick(page.view, Qt.Key.Key_Delete)
-    qtbot.waitUntil(lambda: third.id not in page.view.nodes, timeout=5000)
+    qtbot.waitUntil(lambda: third.id not in page.view.nodes, timeout=20_000)
     page.close()
 
 
@@ -99,7 +99,8 @@ def test_two_hundred_are_shown_and_close_lets_go(qtbot: QtBot, studio: Studio) -
         add(studio, replace(BASE, seed=100 + number), varied(first))
     page = opened(qtbot, studio, first, 200)
     assert page.count.text() == "200 pictures"
-    page.close()
+    qtbot.keyClick(page, Qt.Key.Key_Escape)
+    assert not page.isVisible()
     assert studio.state.family.view is None
 
 

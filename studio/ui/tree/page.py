@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
+from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QMenu, QPushButton, QVBoxLayout, QWidget
 
 from studio.core.picture import Picture
@@ -56,6 +56,7 @@ class TreePage(QDialog):
         self.view.menu_wished.connect(self._on_menu)
         model.changed.connect(self._show)
         QShortcut(QKeySequence.StandardKey.Close, self, self.close)
+        self.finished.connect(self._on_finished)  # Escape, too, which is no closeEvent
         self._on_chosen(None)
         self._show()
 
@@ -146,6 +147,9 @@ class TreePage(QDialog):
         if is_trashed:
             self.facts.setText(f"{self.tr('In the trash')}  ·  {self.facts.text()}")
 
+    def _on_finished(self, _result: int) -> None:
+        self.closed.emit()
+
     def _on_activated(self, picture: Picture) -> None:
         self.show_wished.emit(picture)
 
@@ -179,10 +183,6 @@ class TreePage(QDialog):
         menu.popup(at)
 
     # Qt overrides
-    def closeEvent(self, event: QCloseEvent) -> None:
-        super().closeEvent(event)
-        self.closed.emit()
-
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() in (QEvent.Type.StyleChange, QEvent.Type.PaletteChange) and hasattr(self, "view"):
