@@ -23,6 +23,7 @@ from studio.engine.intake.walk import comfy_folders
 from studio.state.background import Background
 
 PREVIEWS_MAX = 300
+LARGE = 50_000_000  # bytes: what takes long to read is named while it is read
 TAKE_SECONDS = 0.5  # digests come by the thousand; rows are shown afresh at most so often
 ReadPreview = Callable[[Path], QImage]  # called in the background; raises StudioError
 Index = QModelIndex | QPersistentModelIndex
@@ -246,7 +247,7 @@ class ModelsModel(QAbstractListModel):
         self._digesting = file.name
         work = partial(_digest, self._library, file, self._stop.is_set)
         self._digests.run_latest("digest", work, self._on_digest, self._on_digest_failed)
-        if time.monotonic() - self._taken_at > TAKE_SECONDS:
+        if file.size > LARGE or time.monotonic() - self._taken_at > TAKE_SECONDS:
             self.changed.emit()
 
     def _on_digest(self, done: bool) -> None:
