@@ -131,7 +131,9 @@ class PromptPanel(QWidget):
         if label.property("look") != look:
             label.setProperty("look", look)
             label.style().polish(label)
-        says = self.tr("Read in portions of {n} tokens: the marked part stands in the next one and pulls less.").replace("{n}", str(limit))
+        says = self.tr(
+            "Read in portions of {n} tokens: the marked part stands in the next one and pulls less."
+        ).replace("{n}", str(limit))
         plain_tooltip(label, says if too_long else self.tr("Tokens used of those the model reads."))
         (self.prompt if field == "prompt" else self.negative).mark_cut(cut_at)
 
