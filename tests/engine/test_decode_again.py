@@ -86,7 +86,7 @@ def test_it_can_be_cancelled(engine: Any) -> None:
 def test_numbers_that_are_none_are_not_kept(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[Undecoded] = []
     monkeypatch.setattr(
-        "studio.engine.diffusion.engine.denoise", lambda *_, **__: torch.full((1, 4, 8, 8), float("inf"))
+        "studio.engine.diffusion.painting.denoise", lambda *_, **__: torch.full((1, 4, 8, 8), float("inf"))
     )
 
     def listen(progress: Progress) -> bool:
