@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QGraphicsObject, QStyleOptionGraphicsItem, QWidget
 from studio.core.picture import Picture
 from studio.ui.icons import render
 from studio.ui.theme import colors, ui_font
-from studio.ui.widgets.text import plain
+from studio.ui.widgets.text import plain_tooltip
 
 SIDE_PX = 112
 CAPTION_PX = 42
@@ -30,7 +30,7 @@ class Node(QGraphicsObject):
         self.is_start, self.is_trashed = is_start, is_trashed
         self.image: QImage | None = None
         self.setFlag(QGraphicsObject.GraphicsItemFlag.ItemIsSelectable)
-        self.setToolTip(plain(tip))
+        plain_tooltip(self, tip)
         self.setAcceptHoverEvents(True)
         self.setCacheMode(QGraphicsObject.CacheMode.NoCache)
 

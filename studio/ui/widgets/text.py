@@ -8,7 +8,7 @@ import textwrap
 
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QAction, QPainter, QPaintEvent, Qt
-from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QLabel, QSizePolicy, QWidget
 
 TOOLTIP_COLUMNS = 64
 
@@ -66,7 +66,7 @@ def plain(text: str) -> str:
     return f"<pre>{html.escape(wrapped)}</pre>" if Qt.mightBeRichText(wrapped) else wrapped
 
 
-def plain_tooltip(target: QWidget | QAction, text: str, name: bool = False) -> None:
+def plain_tooltip(target: QWidget | QAction | QGraphicsItem, text: str, name: bool = False) -> None:
     """Set a tooltip in plain text; `name` also makes it the accessible name (for buttons without words)."""
     target.setToolTip(plain(text))
     if name and isinstance(target, QWidget):
