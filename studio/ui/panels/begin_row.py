@@ -30,7 +30,7 @@ class BeginRow(QWidget):
         super().__init__(parent)
         self.setObjectName("beginRow")
         self._shown: ImageRef | None = None
-        self.choose = QPushButton(icon("open"), self.tr("Choose or drop a picture …"))
+        self.choose = QPushButton(icon("open"), self.tr("Drop or choose …"))
         self.choose.setObjectName("beginButton")
         self.choose.setIconSize(QSize(16, 16))
         self.thumb = MapView(_THUMB.height())
