@@ -18,6 +18,7 @@ from studio.core.session import Before, Session
 from studio.engine import Engine
 from studio.work import Opening
 
+JUST_STARTED_SECONDS = 20.0  # what a studio that has just been started is given until it listens
 READY_AFTER_MS = 1000  # in safe mode, where no library is loaded that one could wait for
 
 
@@ -31,9 +32,9 @@ def run(data: Path, safe_mode: bool = False, engine: Engine | None = None) -> in
     holder = lock.take()
     app = application()
     if holder is not None:
-        from studio.state.first_window import ask_first_window
+        from studio.state.first_window import ANSWER_SECONDS, ask_first_window
 
-        if ask_first_window(data):
+        if ask_first_window(data, JUST_STARTED_SECONDS if holder.is_new else ANSWER_SECONDS):
             print("Diffusion Studio has this library open already; its window was raised.", file=sys.stderr)
             return 0
     session = Session(folders.session) if holder is None else None

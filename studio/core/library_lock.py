@@ -15,6 +15,7 @@ from studio.core.safe_files import hold
 
 _PATIENCE_SECONDS = 0.3  # between taking the lock and having written one's name
 _CARD_MAX = 4096
+NEW_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,15 @@ class Holder:
     pid: int = 0
     host: str = ""
     since: str = ""
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it took the library within the last half minute: it may not answer yet."""
+        try:
+            age = datetime.now(UTC) - datetime.fromisoformat(self.since)
+        except (ValueError, TypeError):
+            return False
+        return abs(age.total_seconds()) < NEW_SECONDS
 
     def __str__(self) -> str:
         where = f" on {self.host}" if self.host and self.host != socket.gethostname() else ""

