@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QObject, QPoint, Qt, QTimer
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QMessageBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QStackedWidget, QWidget
 
 from studio.core.library import NAME_MAX, RATING_MAX
 from studio.core.picture import Picture
@@ -185,16 +185,12 @@ class HistoryWishes(QObject):
 
     def empty_trash(self) -> None:
         """Delete the pictures of the trash for good, once the artist said so."""
-        ask = QMessageBox(self._window)
-        ask.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        ask.setTextFormat(Qt.TextFormat.PlainText)
-        ask.setWindowTitle(self.tr("Empty the trash"))
-        ask.setText(self.tr("Delete all pictures in the trash for good?"))
-        ask.setInformativeText(self.tr("Their files are removed from the disk. This cannot be undone."))
-        delete = ask.addButton(self.tr("Delete for good"), QMessageBox.ButtonRole.DestructiveRole)
-        ask.setDefaultButton(ask.addButton(self.tr("Keep them"), QMessageBox.ButtonRole.RejectRole))
-        delete.clicked.connect(self._model.empty_trash)
-        ask.open()
+        self._state.messages.warn(
+            self.tr("Delete all pictures in the trash for good?"),
+            self.tr("Their files are removed from the disk. This cannot be undone. Close this to keep them."),
+            self.tr("Delete for good"),
+            self._model.empty_trash,
+        )
 
     def add_folder(self) -> None:
         """Pictures of another folder into the history, as they are now."""
