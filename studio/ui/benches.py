@@ -46,7 +46,7 @@ class Benches(QObject):
 
     def compare_with_previous(self) -> None:
         """The picture on show as B, the one behind it in the history as A."""
-        row, shown = self._previous_row(), self._window.centre.picture
+        row, shown = self._previous_row(), self._window.do.picture()
         if row is not None and shown is not None:
             self._state.gallery.gather((row,), lambda found: self._compare_newest_first((shown, *found)))
 
@@ -72,7 +72,7 @@ class Benches(QObject):
         self._chosen(self._open_export)
 
     def _chosen(self, use: Callable[[tuple[Picture, ...]], None]) -> None:
-        choice, shown = self._window.gallery.choice, self._window.centre.picture
+        choice, shown = self._window.gallery.choice, self._window.do.picture()
         if choice.count() > 1:
             choice.gather(use)
         elif shown is not None:
@@ -93,7 +93,7 @@ class Benches(QObject):
             self.show_compare(pictures[1], pictures[0])
 
     def _previous_row(self) -> int | None:
-        shown, gallery = self._window.centre.picture, self._state.gallery
+        shown, gallery = self._window.do.picture(), self._state.gallery
         if shown is None:
             return None
         index = gallery.find(shown.id)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QUrl
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication, QFileDialog
 
 from studio.core.picture import Picture
@@ -29,7 +30,7 @@ class Commands(QObject):
 
     # Conditions
     def has_picture(self) -> bool:
-        return self.window.centre.picture is not None
+        return self.picture() is not None
 
     def has_image(self) -> bool:
         return not self.window.centre.view.image.isNull()
@@ -43,9 +44,14 @@ class Commands(QObject):
     def previews(self) -> bool:
         return bool(self.state.settings.get("preview"))
 
+    def picture(self) -> Picture | None:
+        """The picture that a command is about: the chosen one in the library, otherwise the one on show."""
+        history = self.window.history
+        return history.choice.current() if history.in_library() else self.window.centre.picture
+
     def pictures(self) -> tuple[Picture, ...]:
-        """The selected pictures if the shown one is among them, otherwise the shown one."""
-        shown = self.window.centre.picture
+        """The selected pictures if the one that a command is about is among them, otherwise that one."""
+        shown = self.picture()
         selected = self.window.gallery.selected_pictures()
         if shown is None or any(picture.id == shown.id for picture in selected):
             return selected
@@ -53,23 +59,23 @@ class Commands(QObject):
 
     # The picture on show
     def use_settings(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.wishes.use_picture(picture)
 
     def choose_settings(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.wishes.use_picture(picture, ask=True)
 
     def verify(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.window.verifying.verify(picture)
 
     def show_tree(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.window.tree.show_tree(picture)
 
     def use_seed(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.wishes.use_seed(picture.recipe)
 
     def use_as_control(self) -> None:
@@ -77,15 +83,17 @@ class Commands(QObject):
             self.wishes.use_as_control(picture)
 
     def copy_picture(self) -> None:
-        if picture := self.window.centre.picture:
-            self.wishes.copy_picture(picture, self.window.centre.view.image)
+        if picture := self.picture():
+            centre = self.window.centre
+            on_show = centre.picture is not None and centre.picture.id == picture.id
+            self.wishes.copy_picture(picture, centre.view.image if on_show else QImage())
 
     def copy_prompt(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.wishes.copy_prompt(picture.recipe)
 
     def reveal(self) -> None:
-        if picture := self.window.centre.picture:
+        if picture := self.picture():
             self.wishes.reveal(picture)
 
     def delete_pictures(self) -> None:

@@ -113,7 +113,13 @@ class MainWindow(QMainWindow):
             ),
             "historyDock": (
                 right,
-                Dock("historyDock", self.tr("History"), self.history.panel, self._tools("library", "use_settings", "delete"), self),
+                Dock(
+                    "historyDock",
+                    self.tr("History"),
+                    self.history.panel,
+                    self._tools("library", "use_settings", "delete"),
+                    self,
+                ),
             ),
         }
         self.docks = {name: dock for name, (_area, dock) in docks.items()}
@@ -248,7 +254,7 @@ class MainWindow(QMainWindow):
             self.close()
 
     def _on_picture_shown(self, picture: Picture | None) -> None:
-        if picture is not None:
+        if picture is not None and not self.history.in_library():  # there the artist works on: nothing moves for it
             self.gallery.select_picture(picture.id)
         self.commands.refresh()
 

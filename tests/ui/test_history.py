@@ -275,6 +275,47 @@ def test_the_trash_can_be_emptied(qtbot: QtBot, model: GalleryModel, store: Memo
 
 
 # The whole window
+def test_what_is_said_is_seen_in_the_library_too(qtbot: QtBot, studio: Studio) -> None:
+    window = studio.window
+    paint(qtbot, studio, "first", 1)
+    paint(qtbot, studio, "second", 2)
+    window.commands["library"].trigger()
+    history, bar = window.history, window.centre.messages
+    history.choice.choose(1)
+    window.commands["delete"].trigger()
+    (card,) = bar.cards()
+    assert card.isVisible() and bar.parent() is history.grid
+    window.commands["library"].trigger()
+    assert card.isVisible() and bar.parent() is window.centre.view
+
+
+def test_commands_in_the_library_are_about_its_picture(qtbot: QtBot, studio: Studio) -> None:
+    window, history = studio.window, studio.window.history
+    paint(qtbot, studio, "house", 1)
+    window.commands["library"].trigger()
+    history.choice.choose(0)
+    with qtbot.waitSignal(studio.state.gallery.listed):
+        studio.state.gallery.set_query(Query(text="nothing-like-this"))
+    assert window.centre.picture is not None  # still behind the library, unseen
+    window.commands.refresh()
+    for name in ("delete", "use_settings", "verify", "export"):
+        assert not window.commands[name].isEnabled(), name
+
+
+def test_a_new_picture_does_not_move_the_choice_in_the_library(qtbot: QtBot, studio: Studio) -> None:
+    window, history = studio.window, studio.window.history
+    paint(qtbot, studio, "first", 1)
+    window.commands["library"].trigger()
+    window.centre.follow()  # as after Generate
+    paint(qtbot, studio, "second", 2)
+    qtbot.waitUntil(lambda: window.centre.picture is not None and window.centre.picture.recipe.seed == 2)
+    current = history.choice.current()
+    assert current is not None and current.recipe.seed == 1
+    window.commands["library"].trigger()
+    current = history.choice.current()
+    assert current is not None and current.recipe.seed == 2
+
+
 def test_the_library_takes_the_window_and_gives_it_back(qtbot: QtBot, studio: Studio) -> None:
     window = studio.window
     for seed in (1, 2, 3):

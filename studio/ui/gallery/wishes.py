@@ -99,6 +99,9 @@ class HistoryWishes(QObject):
             self.stack.setCurrentIndex(0)
             self._window.restoreState(self._layout, LAYOUT_VERSION)
             self._layout = None
+            self._window.centre.messages.move_over(self._window.centre.view)
+            if (shown := self._window.centre.picture) is not None:
+                self.panel.grid.select_picture(shown.id)
         else:
             page = self._made_library()
             self._layout = self._window.saveState(LAYOUT_VERSION)
@@ -106,6 +109,7 @@ class HistoryWishes(QObject):
                 dock.hide()
             self.stack.setCurrentWidget(page)
             page.begin()
+            self._window.centre.messages.move_over(page.grid)
         self._window.commands.refresh()
 
     def _made_library(self) -> LibraryPage:
@@ -210,7 +214,7 @@ class HistoryWishes(QObject):
 
     def show_similar(self) -> None:
         """Pictures that look like the current one."""
-        picture = self.choice.current() or self._window.centre.picture
+        picture = self.choice.current() or self._window.do.picture()
         if picture is not None:
             self._model.show_similar(picture)
 

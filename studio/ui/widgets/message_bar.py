@@ -144,6 +144,16 @@ class MessageBar(QWidget):
         self.raise_()
         self._place()
 
+    def move_over(self, parent: QWidget) -> None:
+        """Lie over another widget from now on, with the cards that are on show."""
+        self._over.removeEventFilter(self)
+        self._over = parent
+        self.setParent(parent)
+        parent.installEventFilter(self)
+        self.setVisible(bool(self.cards()))
+        self.raise_()
+        self._place()
+
     def clear(self) -> None:
         """Close all cards."""
         for card in self.cards():
