@@ -145,6 +145,7 @@ def measure(
     """Fills every cell that `folder`/distribution.json lacks, writes table and plot there; returns the whole report."""
     scorer = load_scorer(model / "scorer")
     pipe = load_pipeline(model, str(compute.device))
+    compute.prepare(pipe.unet)
     px = pipe.unet.config.sample_size * pipe.vae_scale_factor
     distances = Distances(scorer, thumbnails(_renders(REFERENCE_FIRST, max(pictures, 500), px)))
     scenes = [scene_number(DRAWN_FIRST + n, n % 3) for n in range(pictures)]
@@ -159,7 +160,9 @@ def measure(
             row = cells.setdefault(name, {})
             if str(count) not in row:
                 pipe.scheduler = make(schedule)
-                row[str(count)] = distances.of(_drawn(pipe, scenes, count, guidance))
+                with compute.precision():
+                    drawn = _drawn(pipe, scenes, count, guidance)
+                row[str(count)] = distances.of(drawn)
                 write_text(file, json.dumps(report, indent=2) + "\n")
             print(f"distribution {name}, {count} steps: {row[str(count)]}", file=sys.stderr, flush=True)
     write_text(folder / "distribution.md", as_markdown(report) + "\n")

@@ -52,9 +52,7 @@ def test_a_run_keeps_its_cells_and_writes_table_and_plot(
     save_scorer(scorer, tmp_path / "model" / "scorer", {})
     drawn: list[tuple[str, int]] = []
     config_of = config.make_scheduler()
-    pipe = SimpleNamespace(
-        unet=SimpleNamespace(config=SimpleNamespace(sample_size=4)), vae_scale_factor=16, scheduler=config_of
-    )
+    pipe = SimpleNamespace(unet=config.make_unet(config.TINY), vae_scale_factor=16, scheduler=config_of)
 
     def draw(pipe: Any, texts: list[str], seed: int, steps: int, guidance: float) -> list[np.ndarray]:
         drawn.append((type(pipe.scheduler).__name__, steps))
