@@ -62,7 +62,7 @@ class Benches(QObject):
         """Open the window of plots, as it was left."""
         if self.plot is None:
             self.plot = PlotDialog(self._state, self._window)
-            self.plot.picture_wished.connect(self._window.centre.show_picture)
+            self.plot.picture_wished.connect(self._window.history.show_picture)
             self.plot.started.connect(self._window.centre.follow)
         self.plot.plan_now()
         _bring_forward(self.plot)
@@ -104,7 +104,7 @@ class Benches(QObject):
         """Whoever closed the window of the plot meanwhile hears of its end."""
         if self.plot is None or not self.plot.isVisible():
             words = self.tr("The plot is made; its sheet is in the history.")
-            self._state.messages.info(words, "", self.tr("Show it"), partial(self._window.centre.show_picture, sheet))
+            self._state.messages.info(words, "", self.tr("Show it"), partial(self._window.history.show_picture, sheet))
 
     def _on_dropped(self, side: int, mime: QMimeData) -> None:
         try:

@@ -139,11 +139,15 @@ class HistoryWishes(QObject):
         """The current picture into the middle of the window."""
         picture = self.choice.current()
         if picture is not None:
-            self.quick.end()
-            if self.in_library():
-                self.toggle_library()
-            self._window.centre.show_picture(picture)
+            self.show_picture(picture)
             self._window.centre.view.setFocus()
+
+    def show_picture(self, picture: Picture) -> None:
+        """A picture into the middle of the window, which the library gives back if it has it."""
+        self.quick.end()
+        if self.in_library():
+            self.toggle_library()
+        self._window.centre.show_picture(picture)
 
     def look(self) -> None:
         """A quick look at the current picture."""

@@ -33,7 +33,7 @@ class TreeWishes(QObject):
         if self.page is None:
             page = self.page = TreePage(self._state.family, self._state.thumbnails, self._window)
             page.use_wished.connect(self._window.wishes.use_picture)
-            page.show_wished.connect(self._window.centre.show_picture)
+            page.show_wished.connect(self._window.history.show_picture)
             page.delete_wished.connect(lambda gone: self._window.wishes.delete([gone]))
             page.back_wished.connect(lambda back: self._state.gallery.restore([back.id]))
             page.rating_wished.connect(self._rate)

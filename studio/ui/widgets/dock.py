@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QDockWidget, QHBoxLayout, QMainWindow, QToolButton, QVBoxLayout, QWidget
 
@@ -46,10 +46,13 @@ class Dock(QDockWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(panel)
         self.setWidget(body)
-        self.visibilityChanged.connect(self._show_label)
-        self.topLevelChanged.connect(self._show_label)
+        self._settled = QTimer(self, singleShot=True, interval=0)  # a layout that is restored tells before it stands
+        self._settled.timeout.connect(self._show_label)
+        for changed in (self.visibilityChanged, self.topLevelChanged):
+            changed.connect(self._show_label)
+            changed.connect(lambda _changed: self._settled.start())
 
-    def _show_label(self, _changed: bool) -> None:
+    def _show_label(self, _changed: bool = False) -> None:
         """Between tabs that say the same, the title is not said again."""
         window = self.parentWidget()
         tabbed = isinstance(window, QMainWindow) and bool(window.tabifiedDockWidgets(self))
