@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
-from PySide6.QtWidgets import QApplication, QToolButton
+from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionComboBox, QToolButton
 from pytestqt.qtbot import QtBot
 
 from studio.app import Studio
@@ -117,6 +117,14 @@ def test_every_scheduler_stands_in_the_list(window: MainWindow) -> None:
     listed = [combo.itemData(row) for row in range(combo.count()) if combo.itemData(row)]
     assert sorted(listed) == sorted(SCHEDULERS)
     assert all(combo.itemData(row, Qt.ItemDataRole.ToolTipRole) for row in range(combo.count()) if combo.itemData(row))
+
+
+def test_the_usual_spacing_is_not_cut_off(window: MainWindow) -> None:
+    combo, option = window.settings.scheduler.spacing, QStyleOptionComboBox()
+    combo.initStyleOption(option)
+    style, edit = combo.style(), QStyle.SubControl.SC_ComboBoxEditField
+    room = style.subControlRect(QStyle.ComplexControl.CC_ComboBox, option, edit, combo).width()
+    assert combo.fontMetrics().elidedText("Normal", Qt.TextElideMode.ElideRight, room) == "Normal"
 
 
 def test_a_picture_to_begin_with(qtbot: QtBot, studio: Studio, sketch: Path) -> None:

@@ -165,6 +165,17 @@ def test_layout_theme_and_draft_survive(qtbot: QtBot, make_studio: MakeStudio, d
     assert second.window.docks["queueDock"].isVisible()
 
 
+def test_the_picture_on_show_is_the_chosen_one_after_a_restart(
+    qtbot: QtBot, make_studio: MakeStudio, data: Path
+) -> None:
+    first = make_studio(folder=data / "same")
+    paint(qtbot, first, "kept", 1)
+    first.close()
+    second = make_studio(folder=data / "same")
+    qtbot.waitUntil(lambda: second.window.centre.picture is not None, timeout=5000)
+    qtbot.waitUntil(lambda: second.window.history.choice.rows() == [0], timeout=5000)
+
+
 def test_every_control_has_a_name_and_every_icon_button_a_tooltip(qtbot: QtBot, studio: Studio) -> None:
     window = studio.window
     kinds = (QAbstractButton, QAbstractSpinBox, QComboBox, QSlider)

@@ -107,7 +107,7 @@ class Centre(QWidget):
         state.queue.picture_added.connect(self._on_added)
         state.queue.jobs_changed.connect(self._on_jobs)
         state.full_image.ready.connect(self._on_image)
-        state.gallery.modelReset.connect(self._on_gallery)
+        state.gallery.listed.connect(self._on_gallery)  # after the reset, which takes the choice from the history
 
     @property
     def picture(self) -> Picture | None:

@@ -13,6 +13,7 @@ from studio.ui.widgets.text import plain, plain_tooltip
 from studio.ui.words import cost_words, spacing_words
 
 _DISTILLED = ("lcm", "tcd")
+_SPACING_PX = 88  # "Normal" and "Trailing" are not cut off
 
 
 class CalmCombo(QComboBox):
@@ -66,6 +67,7 @@ class SchedulerRow(QWidget):
         super().__init__(parent)
         self.scheduler = CalmCombo("schedulerCombo", self.tr("Scheduler"))
         self.spacing = CalmCombo("spacingCombo", self.tr("Spacing of the steps"))
+        self.spacing.setMinimumWidth(_SPACING_PX)
         self._guests: tuple[tuple[str, str, str], ...] = ()
         self._fill()
         row = QHBoxLayout(self)
