@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QObject, QPoint, Qt, QTimer
+from PySide6.QtCore import QByteArray, QObject, QPoint, QSize, Qt, QTimer
 from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QStackedWidget, QWidget
 
 from studio.core.library import NAME_MAX, RATING_MAX
@@ -50,7 +50,7 @@ class HistoryWishes(QObject):
         self._library: LibraryPage | None = None
         self.panel = HistoryPanel(self._model, int(self._state.settings.get("thumbnail_px")))
         self.choice = self.panel.grid.choice
-        self.stack = QStackedWidget()
+        self.stack = _Pages()
         self.stack.addWidget(centre)
         self.quick = QuickLook(self._state.full_image, self.stack)
         self.quick.leafed.connect(self.panel.grid.leaf)
@@ -283,3 +283,16 @@ class HistoryWishes(QObject):
         picture = self.choice.current()
         if picture is not None and not self.quick.isHidden():
             self.quick.show_words(picture)
+
+
+class _Pages(QStackedWidget):
+    """As narrow as the page in sight allows: the library shall not widen the window that it is not in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.currentChanged.connect(lambda _index: self.updateGeometry())
+
+    # Qt overrides
+    def minimumSizeHint(self) -> QSize:
+        page = self.currentWidget()
+        return page.minimumSizeHint() if page is not None else super().minimumSizeHint()
