@@ -166,6 +166,8 @@ def _recipe(arguments: argparse.Namespace) -> int:
         return 0
     if reading.source != OURS:
         print(f"Made by {reading.source}.")
+    elif shows := _sheet(arguments.file):
+        print(f"A sheet drawn from other pictures: {shows}. What they have in common:")
     if recipe is not None:
         _print_recipe(recipe)
     if reading.not_understood:
@@ -173,6 +175,18 @@ def _recipe(arguments: argparse.Namespace) -> int:
     for line in reading.not_understood:
         print(f"  {line}")
     return 0
+
+
+def _sheet(file: Path) -> str:
+    """What a sheet of the studio shows, in one line; "" for a picture that a model made."""
+    from studio.core.errors import BadRecipe
+    from studio.gallery import png
+
+    try:
+        _, made_with, _ = png.recipe_of(file)
+    except BadRecipe:  # exported as JPEG or WebP
+        return ""
+    return made_with.sheet.partition("\n")[0] if made_with is not None else ""
 
 
 def _print_recipe(recipe: Recipe) -> None:

@@ -96,6 +96,18 @@ def test_recipe_as_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "seed 4294967295" in capsys.readouterr().out
 
 
+def test_the_recipe_of_a_sheet_says_that_it_is_one(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = store_at(data)
+    made_with = MadeWith(
+        studio="0", device="cpu", dtype="", seconds=1.0, sheet="XY plot: Steps × Guidance\nSteps: 4, 5"
+    )
+    sheet = store.add(Pixels(width=8, height=8, data=bytes(192)), Recipe(prompt="a cat", seed=1), made_with)
+    store.close()
+    assert run(["recipe", str(sheet.file)]) == 0
+    said = capsys.readouterr().out.splitlines()[0]
+    assert said == "A sheet drawn from other pictures: XY plot: Steps × Guidance. What they have in common:"
+
+
 def store_at(data: Path) -> GalleryStore:
     return GalleryStore(Folders(root=data))
 

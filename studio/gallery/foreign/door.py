@@ -133,7 +133,8 @@ def _bytes(source: Path | bytes) -> bytes:
 def _nothing(source: Path | bytes, error: BadRecipe, faults: tuple[str, ...]) -> BadRecipe:
     """The sentence for a picture without settings; what is no picture, or ours and damaged, keeps its own."""
     detail = "\n".join(filter(None, (error.detail, *faults)))
-    if "not a PNG" not in error.headline or carried_by(_bytes(source)) is None:
+    plain_one = any(words in error.headline for words in ("not a PNG", "no recipe of"))
+    if not plain_one or carried_by(_bytes(source)) is None:
         return BadRecipe(error.headline, error.hint, detail)
     return BadRecipe(f"{_name(source)} carries no settings that the studio can read.", _NOTHING, detail)
 

@@ -60,7 +60,7 @@ def test_a_damaged_record_of_ours_falls_back_on_the_copy_for_others() -> None:
 
 def test_what_says_nothing_is_refused_in_words(tmp_path: Path) -> None:
     cases = {
-        "plain.png": (saved("PNG"), "carries no recipe"),
+        "plain.png": (saved("PNG"), "carries no settings"),
         "plain.jpg": (saved("JPEG"), "carries no settings"),
         "plain.webp": (saved("WEBP"), "carries no settings"),
         "LICENSE": (b"not a picture", "not a PNG"),
