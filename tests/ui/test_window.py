@@ -13,6 +13,7 @@ from studio.core.errors import OutOfMemory, StudioError
 from studio.core.job import JobState
 from studio.engine.fake import FakeEngine
 from studio.ui.main_window import MainWindow
+from studio.ui.widgets.text import PlainLabel
 from tests.ui.conftest import MakeStudio, paint
 
 NAMES = (
@@ -28,6 +29,8 @@ def test_the_agreed_names(window: MainWindow) -> None:
 def test_ctrl_enter_paints_and_shows(qtbot: QtBot, studio: Studio) -> None:
     window = studio.window
     assert window.centre.empty.isVisible()
+    words = "".join(label.text() for label in window.centre.empty.findChildren(PlainLabel))
+    assert window.commands["models"].text().replace("&", "") in words  # the way to one's own models
     qtbot.keyClicks(window.prompt.prompt, "a house")
     qtbot.keyClick(window.prompt.prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(

@@ -44,7 +44,8 @@ class EmptyState(QWidget):
 
     def _mini_words(self, models_folder: str) -> str:
         words = self.tr("Studio Mini is a small model that ships with the studio and knows a picture-book world.")
-        more = self.tr("Put a Stable Diffusion folder into {folder} for more.").replace("{folder}", models_folder)
+        more = self.tr("For more, open “Models …” in the File menu, or put models into {folder}.")
+        more = more.replace("{folder}", models_folder)
         return f"{words}\n{more}" if models_folder else words
 
     def _samples(self) -> QVBoxLayout:
