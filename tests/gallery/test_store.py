@@ -222,7 +222,7 @@ def test_recipe_of_a_foreign_file_is_refused_in_words(data: Path, tmp_path: Path
     store = GalleryStore(Folders(root=data))
     file = tmp_path / "plain.png"
     file.write_bytes(encoded(Image.new("RGB", (4, 4))))
-    with pytest.raises(BadRecipe, match=r"“plain\.png” carries no recipe"):
+    with pytest.raises(BadRecipe, match=r"“plain\.png” carries no settings"):
         store.recipe_of(file)
     assert not data.exists(), "asking leaves nothing behind"
 
