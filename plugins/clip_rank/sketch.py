@@ -37,9 +37,12 @@ def lines(drawing: Image.Image, size: tuple[int, int]) -> Mask:
 
 
 def edges(picture: Image.Image) -> Mask:
-    """Canny's edges of the lightly blurred picture: where a person would see a line or a border."""
-    grey = cv2.GaussianBlur(np.asarray(picture.convert("L")), (0, 0), 1.0)
-    return np.asarray(cv2.Canny(grey, 40, 100) > 0)
+    """Canny's edges of the lightly blurred picture in lightness or in colour: where a person would see a border."""
+    lab = cv2.cvtColor(np.asarray(picture.convert("RGB")), cv2.COLOR_RGB2LAB).astype(np.float32)
+    lab[..., 1:] = np.clip((lab[..., 1:] - 128.0) * 2.0 + 128.0, 0.0, 255.0)  # as wide a range as lightness has
+    soft = cv2.GaussianBlur(lab, (0, 0), 1.0).astype(np.uint8)
+    found = [cv2.Canny(np.ascontiguousarray(soft[..., channel]), 60, 140) > 0 for channel in range(3)]
+    return np.asarray(np.logical_or.reduce(found))
 
 
 def _near(mask: Mask) -> Mask:

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from studio.api import BadRecipe, Denoiser, ModelMissing
-from studio.engine.diffusion.prompts import TextEncoder
+from studio.engine.diffusion.prompts import TextEncoder, Tower
 from tests.shipped.lora.makers import fails, same, state, use
 
 VECTORS = torch.randn(2, 16, generator=torch.Generator().manual_seed(0))
@@ -28,7 +28,7 @@ def _ids(tokenizer: Any, text: str) -> list[int]:
 
 
 def _states(model: Denoiser, text: str, index: int = 0) -> Tensor:
-    return TextEncoder(model.tokenizers[index], model.text_encoders[index]).encode(text)
+    return TextEncoder([Tower(model.tokenizers[index], model.text_encoders[index])]).encode(text).states
 
 
 @pytest.mark.parametrize("vectors", [VECTORS, VECTORS[:1], VECTORS[0]], ids=["two", "one", "flat"])
