@@ -136,21 +136,21 @@ class Journal:
             self._lock.notify_all()
 
     def _loop(self) -> None:
-        failed = False
+        was_last = False
         while True:
             with self._lock:
                 self._busy = False
                 self._lock.notify_all()
                 self._lock.wait_for(lambda: bool(self._lines) or self._closing, None)
-                if self._closing and (failed or not self._lines):
+                if self._closing and (was_last or not self._lines):
                     break
+                was_last = self._closing  # at the end once more what the disk refused: there may be room by now
                 lines, self._lines = self._lines, []
                 self._busy = True
             try:
                 self._write(lines)
-                failed = self._troubled = False
+                self._troubled = False
             except OSError:
-                failed = True
                 self._give_back(lines)
         self._let_go()
 

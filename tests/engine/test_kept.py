@@ -199,6 +199,28 @@ def test_a_key_never_leaves_the_folder(data: Path) -> None:
         Spool(data / "spool").has("../x")
 
 
+def test_what_the_disk_refused_is_written_at_the_end_once_there_is_room(
+    journal: Callable[..., Journal], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[object] = []
+    one = journal(on_trouble=told.append)
+    one.add(JOBS[:1])
+    assert one.wait(5)
+    with monkeypatch.context() as patch:
+
+        def full(_descriptor: int, _data: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        patch.setattr(os, "write", full)
+        one.over("job-0")
+        deadline = time.monotonic() + 5
+        while not told and time.monotonic() < deadline:
+            time.sleep(0.002)
+    assert told
+    assert one.close()
+    assert journal().open() == ()
+
+
 def test_a_disk_that_refuses_latents_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "spool").write_text("in the way")
     assert not Spool(tmp_path / "spool").put("job-1", LATENTS)
