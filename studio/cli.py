@@ -88,14 +88,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--safe-mode", action="store_true", help="open the window without running any plugin")
     parser.set_defaults(command=_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
+    from studio.commands.models import add_models_commands
+    from studio.commands.plot import add_plot_command
+    from studio.commands.render import add_render_command
+    from studio.commands.verify import add_verify_command
     from studio.gallery.commands import add_gallery_command
     from studio.gallery.export_command import add_export_command
     from studio.mini.cli import add_commands as add_mini_commands
-    from studio.models_command import add_models_commands
-    from studio.plot_command import add_plot_command
     from studio.plugins.commands import add_plugin_commands
-    from studio.render import add_render_command
-    from studio.verify import add_verify_command
 
     add_render_command(commands)
     schedulers = commands.add_parser("schedulers", help="list the schedulers")
@@ -119,7 +119,7 @@ def _window(arguments: argparse.Namespace) -> int:
     from studio.preflight import check_window_system
 
     check_window_system()
-    from studio.opening import run
+    from studio.app.opening import run
 
     return run(arguments.folders.root, arguments.safe_mode)
 
@@ -149,11 +149,11 @@ def _schedulers(arguments: argparse.Namespace) -> int:
 
 
 def _recipe(arguments: argparse.Namespace) -> int:
+    from studio.commands.render_plugins import PluginRoom
+    from studio.commands.verify import models_here
     from studio.core.recipe_text import to_text
     from studio.gallery.foreign.door import OURS, read_picture
     from studio.gallery.foreign.reading import match_models
-    from studio.render_plugins import PluginRoom
-    from studio.verify import models_here
 
     room = PluginRoom(arguments.folders)
     match = match_models(models_here(arguments.folders))

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from studio.cli import main
+from studio.commands.render import read_control
 from studio.core.choices import ControlKind
 from studio.core.errors import BadRecipe
 from studio.core.paths import Folders
@@ -16,7 +17,6 @@ from studio.core.recipe import Recipe
 from studio.core.recipe_text import from_text
 from studio.core.schedulers import SCHEDULERS
 from studio.gallery.store import GalleryStore
-from studio.render import read_control
 
 RENDER = ["render", "--prompt", "x"]
 

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from studio.cli import main
+from studio.commands.render_plugins import PluginWish, read_lora, read_plugin
 from studio.core.errors import BadRecipe
 from studio.core.paths import Folders
 from studio.core.recipe import FileRef, Recipe
 from studio.engine.fake import FakeEngine
 from studio.gallery.png import recipe_of
-from studio.render_plugins import PluginWish, read_lora, read_plugin
 
 GUIDANCE = """
 id = "guidance"

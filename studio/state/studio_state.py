@@ -1,4 +1,4 @@
-"""Everything the window is given: the state objects in one value. Made by studio.app, knows nothing itself."""
+"""Everything the window is given: the state objects in one value. Made by studio.app.build, knows nothing itself."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from studio.core.paths import Folders
 from studio.core.recipe import ControlUse, ImageRef, Recipe
 from studio.engine.diffusion.engine import DiffusionEngine
 from studio.gallery.store import GalleryStore
-from studio.render_plugins import PluginRoom, read_lora, read_plugin
+from studio.commands.render_plugins import PluginRoom, read_lora, read_plugin
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

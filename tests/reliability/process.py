@@ -17,7 +17,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QTimer
 
-import studio.opening
+import studio.app.opening
 from studio.app import Studio
 from studio.core.draft import Draft
 from studio.core.job import JobState
@@ -107,15 +107,15 @@ class Deeds:
 def main() -> int:
     data, deed = Path(sys.argv[1]), sys.argv[2]
     deeds = Deeds(data, deed, int(sys.argv[3]) if len(sys.argv) > 3 else 1)
-    real = studio.opening.build
+    real = studio.app.opening.build
 
     def build(*args: object, **how: object) -> Studio:
         made = real(*args, **how)  # type: ignore[arg-type]
         deeds.start(made)
         return made
 
-    studio.opening.build = build  # type: ignore[assignment]
-    return studio.opening.run(data, engine=deeds.engine)
+    studio.app.opening.build = build  # type: ignore[assignment]
+    return studio.app.opening.run(data, engine=deeds.engine)
 
 
 if __name__ == "__main__":

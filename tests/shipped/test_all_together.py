@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
+from studio.commands.render_plugins import PluginRoom, read_lora, read_plugin
 from studio.core.choices import ControlKind
 from studio.core.errors import StudioError
 from studio.core.paths import RESOURCES, Folders
@@ -18,7 +19,6 @@ from studio.core.recipe import ControlUse, ImageRef, Recipe, Size
 from studio.core.recipe_text import from_text, to_text
 from studio.engine.protocol import Progress, RenderCancelled
 from studio.gallery.store import GalleryStore
-from studio.render_plugins import PluginRoom, read_lora, read_plugin
 
 pytestmark = pytest.mark.skipif(
     not (RESOURCES / "mini" / "model_index.json").is_file(), reason="Studio Mini is not trained yet"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.commands.render_plugins import PluginRoom, read_lora, read_plugin
 from studio.core.advice import few_step_advice, native_size
 from studio.core.choices import ControlKind, ResizeMode, Spacing
 from studio.core.draft import Draft, expand
@@ -26,7 +27,6 @@ from studio.core.weights import read_weight_header
 from studio.engine.intake.kinds import recognise
 from studio.engine.intake.places import all_folders, make_library
 from studio.engine.models import advice_for, find_model
-from studio.render_plugins import PluginRoom, read_lora, read_plugin
 
 if TYPE_CHECKING:
     from studio.core.picture import Picture

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
-from studio.again import known_models, make_family, make_restorer, make_verifier
-from studio.benches import make_comparison, make_exporter, make_plots
+from studio.app.again import known_models, make_family, make_restorer, make_verifier
+from studio.app.benches import make_comparison, make_exporter, make_plots
+from studio.app.model_shelf import (
+    SCAN_AFTER_MS,
+    BaseNames,
+    elsewhere,
+    make_downloads,
+    make_models,
+)
+from studio.app.work import Opening, make_queue
 from studio.core.paths import RESOURCES, Folders
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
@@ -23,13 +31,6 @@ from studio.engine.intake.places import all_folders, make_library, own_folders
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
-from studio.model_shelf import (
-    SCAN_AFTER_MS,
-    BaseNames,
-    elsewhere,
-    make_downloads,
-    make_models,
-)
 from studio.state.aftermath import tell_safe_mode
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
@@ -52,7 +53,6 @@ from studio.state.ranking import Ranking
 from studio.state.studio_state import StudioState
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
-from studio.work import Opening, make_queue
 
 if TYPE_CHECKING:
     from studio.engine.intake.library import Library

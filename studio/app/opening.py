@@ -11,12 +11,12 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 
 from studio.app import Studio, application, build
+from studio.app.work import Opening
 from studio.core.library_lock import LibraryLock
 from studio.core.paths import Folders
 from studio.core.safe_files import clear_parts
 from studio.core.session import Before, Session
 from studio.engine import Engine
-from studio.work import Opening
 
 JUST_STARTED_SECONDS = 20.0  # what a studio that has just been started is given until it listens
 READY_AFTER_MS = 1000  # in safe mode, where no library is loaded that one could wait for
