@@ -2,7 +2,8 @@
 
 Objective: the UNet's own v-loss, given the scene's outline; captions are dropped three times in ten, so that the lines
 must carry what the words do not say. The hint network starts with weights scaled to the data (`warm_hint`), the zero
-convolutions at zero.
+convolutions at zero. Each sketch is read once for two noisy pictures of its scene: the hint network, which works at the
+picture's full side, is two fifths of a step.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ from __future__ import annotations
 from typing import cast
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from studio.mini.data import hints
-from studio.mini.text_to_image import Batch, DiffusionBatches
+from studio.mini.text_to_image import DiffusionBatches
 from studio.mini.training import Figures, freeze
 
 CAPTION_DROPOUT = 0.3
+DRAWS = 2
+"""Noisy pictures of each sketch in a batch."""
 PROGRESS = 1.0
 """Control networks train on a finished UNet: the whole curriculum from the first step."""
 
@@ -53,9 +57,9 @@ def scale_to_unit(layer: nn.Module, inputs: Tensor) -> Tensor:
     return outputs
 
 
-def sketches(batches: DiffusionBatches, batch: Batch) -> Tensor:
-    """The outlines of a batch's scenes, (batch, 3, px, px) in 0..1 on the training device."""
-    maps = hints(batches.store.outlines[batch.rows]).to(batches.compute.device)
+def sketches(batches: DiffusionBatches, rows: npt.NDArray[np.int64]) -> Tensor:
+    """The outlines of those scenes, (rows, 3, px, px) in 0..1 on the training device."""
+    maps = hints(batches.store.outlines[rows]).to(batches.compute.device)
     return maps.contiguous(memory_format=batches.compute.layout)
 
 
@@ -74,11 +78,12 @@ class ControlNetStage:
         self.unet, self.batches, self.batch = unet, batches, batch
         freeze([unet])
         self.network: nn.Module = batches.compute.prepare(controlnet).train()
+        controlnet.controlnet_cond_embedding.register_forward_hook(lambda _, __, hint: hint.repeat(DRAWS, 1, 1, 1))
 
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's v-loss with the ControlNet's residuals added to the UNet."""
-        batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT, early=True)
-        sketch = sketches(self.batches, batch)
+        batch = self.batches.draw(rng, self.batch // DRAWS, PROGRESS, CAPTION_DROPOUT, early=True, draws=DRAWS)
+        sketch = sketches(self.batches, batch.rows[: self.batch // DRAWS])
         with self.batches.compute.precision():
             down, middle = self.network(
                 batch.noisy, batch.timesteps, batch.states, controlnet_cond=sketch, return_dict=False

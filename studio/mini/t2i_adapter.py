@@ -46,7 +46,7 @@ class AdapterStage:
     def loss(self, rng: np.random.Generator, progress: float) -> tuple[Tensor, Figures]:
         """One batch's v-loss with the adapter's features added to the UNet's encoder."""
         batch = self.batches.draw(rng, self.batch, PROGRESS, CAPTION_DROPOUT, early=True)
-        sketch = sketches(self.batches, batch)
+        sketch = sketches(self.batches, batch.rows)
         with self.batches.compute.precision():
             features = self.network(sketch)
             predicted = self.unet(

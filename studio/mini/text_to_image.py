@@ -112,9 +112,21 @@ class DiffusionBatches:
         self.store, self.tower, self.tokenizer, self.compute = store, tower, tokenizer, compute
         self.diffusion = Diffusion(scheduler, compute.device)
 
-    def draw(self, rng: np.random.Generator, count: int, progress: float, dropout: float, early: bool = False) -> Batch:
-        """One batch; `rows` tells which scenes it holds. `early`: see `stratified_timesteps`."""
-        rows = self.store.pick(rng, count, progress)
+    def draw(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        progress: float,
+        dropout: float,
+        early: bool = False,
+        draws: int = 1,
+    ) -> Batch:
+        """One batch of `draws` times the same `count` scenes; `rows` tells which. `early`: see `stratified_timesteps`.
+
+        Captions, timesteps and noise of a scene's pictures differ.
+        """
+        rows = np.tile(self.store.pick(rng, count, progress), draws)
+        count *= draws
         device = self.compute.device
         clean = torch.from_numpy(self.store.latents[rows].astype(np.float32)).to(device)
         clean = clean.contiguous(memory_format=self.compute.layout)
