@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studio.commands.render_plugins import PluginRoom, read_lora, read_plugin
-from studio.core.advice import few_step_advice, native_size
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.advice import few_step_advice, freeu_for, native_size
+from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
+from studio.core.model_files import Family
 from studio.core.paths import Folders
 from studio.core.plugins import Part
-from studio.core.recipe import DEFAULT_SIZE, ControlUse, ImageRef, ModelRef, PluginRef, Recipe, Size
+from studio.core.recipe import DEFAULT_SIZE, ControlUse, FreeU, ImageRef, ModelRef, PluginRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS, find_scheduler
 from studio.core.settings import load_settings
 from studio.core.weights import read_weight_header
@@ -119,6 +120,16 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help="where it takes over (default %(default)s)",
     )
+    parser.add_argument(
+        "--tiling", default="off", choices=tuple(Tiling), help="seamless: the picture goes on beyond these sides"
+    )
+    parser.add_argument(
+        "--freeu",
+        nargs="?",
+        const="",
+        metavar="S1,S2,B1,B2",
+        help="FreeU, with the factors known to suit the model, or with these",
+    )
     parser.add_argument("--vae", default="", metavar="NAME|PATH", help="another VAE than the model's own")
 
 
@@ -193,17 +204,18 @@ def _usual(model: str, folders: tuple[Path, ...], library: Library | None) -> Dr
 
     Raises `ModelMissing`.
     """
-    size = None
+    size, family = None, Family.UNKNOWN
     if library is None:
         place = find_model(model, folders)
         advice = advice_for((model,), folders).get(model)
         if place.is_file():
-            size = native_size(recognise(read_weight_header(place), model))
+            traits = recognise(read_weight_header(place), model)
+            size, family = native_size(traits), traits.family
     else:
         file = library.find(model)
         advice = few_step_advice(file.traits.variant, file.name) or advice_for((model,), (file.path.parent,)).get(model)
-        size = native_size(file.traits)
-    draft = Draft(model=ModelRef(name=model), size=size or DEFAULT_SIZE)
+        size, family = native_size(file.traits), file.family
+    draft = Draft(model=ModelRef(name=model), size=size or DEFAULT_SIZE, freeu=freeu_for(family))
     return advice.onto(draft) if advice else draft
 
 
@@ -245,7 +257,20 @@ def _draft(arguments: argparse.Namespace, usual: Draft, room: PluginRoom) -> Dra
         clip_skip=arguments.clip_skip,
         guidance_rescale=arguments.rescale,
         refine_at=arguments.refine_at,
+        tiling=Tiling(arguments.tiling),
+        freeu=_freeu(arguments.freeu, usual),
     )
+
+
+def _freeu(text: str | None, usual: Draft) -> FreeU | None:
+    """None: not asked for; "": with what suits the model, which `usual` has."""
+    if not text:
+        return None if text is None else usual.freeu
+    try:
+        s1, s2, b1, b2 = (float(factor) for factor in text.split(","))
+    except ValueError:
+        raise BadRecipe(f"“{text}” are not FreeU’s four factors.", "Write S1,S2,B1,B2: 0.9,0.2,1.5,1.6.") from None
+    return FreeU(s1=s1, s2=s2, b1=b1, b2=b2)
 
 
 def _size(text: str) -> Size:

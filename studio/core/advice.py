@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from studio.core.choices import Spacing
 from studio.core.draft import Draft
 from studio.core.model_files import Family, Prediction, Traits
-from studio.core.recipe import ModelRef, Size
+from studio.core.recipe import FreeU, ModelRef, Size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +58,19 @@ def native_size(traits: Traits) -> Size | None:
     small = (traits.family is Family.SD2 and traits.prediction is Prediction.EPSILON) or traits.variant == "turbo"
     side = min(side, 512) if small else side
     return Size(width=side, height=side)
+
+
+_FREEU = {  # of the authors' repository, for each family
+    Family.SD1: FreeU(s1=0.9, s2=0.2, b1=1.5, b2=1.6),
+    Family.SD2: FreeU(s1=0.9, s2=0.2, b1=1.4, b2=1.6),
+    Family.SDXL: FreeU(s1=0.9, s2=0.2, b1=1.3, b2=1.4),
+    Family.MINI: FreeU(s1=0.9, s2=0.6, b1=1.1, b2=1.2),  # ours; it has no authors' values
+}
+
+
+def freeu_for(family: Family) -> FreeU:
+    """The factors of FreeU (Si et al. 2023) to begin with in a model of this family."""
+    return _FREEU.get(family, _FREEU[Family.SD1])
 
 
 def with_model(

@@ -20,6 +20,15 @@ class ResizeMode(StrEnum):
     STRETCH = "stretch"  # fill the frame, change the proportions
 
 
+class Tiling(StrEnum):
+    """Along which sides a picture continues itself, so that copies laid side by side show no seam."""
+
+    OFF = "off"
+    BOTH = "both"
+    X = "x"  # left and right
+    Y = "y"  # top and bottom
+
+
 class Spacing(StrEnum):
     """How the noise levels of the steps are spread between all noise and none."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
+from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 from studio.core.schedulers import scheduler_name
 
 U = TypeVar("U", ControlUse, PluginUse)
@@ -99,7 +99,14 @@ def _words(value: object, name: str = "") -> str:
         return value.name
     if isinstance(value, PluginRef):
         return f"{value.id} {value.version}".strip()
+    if isinstance(value, FreeU):
+        return freeu_words(value)
     return " ".join(str(value).split()) or NONE
+
+
+def freeu_words(freeu: FreeU) -> str:
+    """FreeU's factors in one line."""
+    return f"s {freeu.s1:g}, {freeu.s2:g}; b {freeu.b1:g}, {freeu.b2:g}"
 
 
 def _one(field: str, title: str, before: object, after: object, name: str = "") -> list[Difference]:

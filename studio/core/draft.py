@@ -5,9 +5,20 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, replace
 
-from studio.core.choices import Spacing
+from studio.core.choices import Spacing, Tiling
 from studio.core.errors import BadRecipe
-from studio.core.recipe import DEFAULT_SIZE, MINI, SEED_MAX, ControlUse, ImageRef, ModelRef, PluginUse, Recipe, Size
+from studio.core.recipe import (
+    DEFAULT_SIZE,
+    MINI,
+    SEED_MAX,
+    ControlUse,
+    FreeU,
+    ImageRef,
+    ModelRef,
+    PluginUse,
+    Recipe,
+    Size,
+)
 
 COUNT_MAX = 64
 
@@ -67,6 +78,8 @@ class Draft:
     refine_at: float = 0.8
     vae: ModelRef | None = None
     weights: bool = True
+    freeu: FreeU | None = None
+    tiling: Tiling = Tiling.OFF
     origin: Origin | None = None
     sources: tuple[tuple[str, str], ...] = ()
 
@@ -101,6 +114,8 @@ def expand(draft: Draft, rng: random.Random) -> tuple[Recipe, ...]:
         refine_at=draft.refine_at,
         vae=draft.vae,
         weights=draft.weights,
+        freeu=draft.freeu,
+        tiling=draft.tiling,
     )
     return tuple(replace(recipe, seed=(first + i) % (SEED_MAX + 1)) for i in range(draft.count))
 
@@ -129,4 +144,6 @@ def draft_of(recipe: Recipe) -> Draft:
         refine_at=recipe.refine_at,
         vae=recipe.vae,
         weights=recipe.weights,
+        freeu=recipe.freeu,
+        tiling=recipe.tiling,
     )

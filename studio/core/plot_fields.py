@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from studio.core.choices import ControlKind, Spacing
+from studio.core.choices import ControlKind, Spacing, Tiling
 from studio.core.plot_values import VALUES_MAX, BadPlot, numbers, sizes, too_many, words
 from studio.core.plugins import Parameter, ParameterType, is_finite
 from studio.core.plugins import Value as PluginValue
-from studio.core.recipe import ControlUse, ModelRef, PluginUse, Recipe, Size
+from studio.core.recipe import ControlUse, FreeU, ModelRef, PluginUse, Recipe, Size
 from studio.core.schedulers import SCHEDULERS
 
 PlotValue = PluginValue | Size
@@ -91,6 +91,17 @@ def _rarer_fields(recipe: Recipe) -> tuple[PlotField, ...]:
         PlotField(id="guidance_rescale", title="Guidance rescale", kind=FieldKind.NUMBER, example="0-0.7 [3]"),
         PlotField(id="clip_skip", title="CLIP skip", kind=FieldKind.WHOLE, cost=Cost.TEXT, example="0-2"),
     ]
+    switch: tuple[tuple[PluginValue, str], ...] = ((False, "off"), (True, "on"))
+    ways = tuple((tiling.value, tiling.value.capitalize()) for tiling in Tiling)
+    made.append(PlotField(id="freeu", title="FreeU", kind=FieldKind.CHOICE, choices=switch, example="off, on"))
+    if recipe.freeu is not None:
+        made += [
+            PlotField(id=f"freeu:{factor}", title=f"FreeU {factor}", kind=FieldKind.NUMBER, example=example)
+            for factor, example in (("s1", "0.8, 0.9, 1"), ("s2", "0.2, 0.6"), ("b1", "1, 1.2"), ("b2", "1, 1.4"))
+        ]
+    made.append(
+        PlotField(id="tiling", title="Seamless tiling", kind=FieldKind.CHOICE, choices=ways, example="Off, Both")
+    )
     if recipe.init is not None:
         made.append(PlotField(id="strength", title="Strength", kind=FieldKind.NUMBER, example="0.3-0.9 [3]"))
     if recipe.refiner is not None:
@@ -127,6 +138,10 @@ def put(recipe: Recipe, field: PlotField, value: PlotValue, first: PlotValue) ->
         return replace(recipe, prompt=str(value), raw_prompt="")
     if head == "model":
         return replace(recipe, model=ModelRef(name=str(value)))
+    if head == "freeu":
+        return _put_freeu(recipe, *rest, value=value)
+    if head == "tiling":
+        return replace(recipe, tiling=Tiling(str(value)))
     if head == "spacing":
         return replace(recipe, spacing=Spacing(str(value)))
     return replace(recipe, **{head: value})  # type: ignore[arg-type]  # the recipe checks what it is given
@@ -237,6 +252,14 @@ def _put_control(recipe: Recipe, number: int, part: str, value: PlotValue) -> Re
     uses = list(recipe.controls)
     uses[number] = replace(uses[number], **{part: value})  # type: ignore[arg-type]  # checked by the recipe
     return replace(recipe, controls=tuple(uses))
+
+
+def _put_freeu(recipe: Recipe, factor: str = "", *, value: PlotValue) -> Recipe:
+    """One factor changed; without a name FreeU as a whole on or off."""
+    now = recipe.freeu or FreeU()
+    if factor:
+        return replace(recipe, freeu=replace(now, **{factor: value}))  # type: ignore[arg-type]  # as above
+    return replace(recipe, freeu=now if value else None)
 
 
 def _put_plugin(recipe: Recipe, number: int, key: str, value: PlotValue) -> Recipe:

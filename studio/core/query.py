@@ -35,7 +35,9 @@ class Field:
 
 
 COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown", "black", "grey", "white")
-HAS = ("sketch", "control", "plugin", "note", "tag", "board", "rating", "negative", "start", "parent")
+HAS = (
+    "sketch", "control", "plugin", "note", "tag", "board", "rating", "negative", "start", "parent", "tiling", "freeu",
+)  # fmt: skip
 IS = ("trash", "missing", "imported", "sheet")
 SHAPES = ("square", "wide", "tall")
 FIELDS: dict[str, Field] = {

@@ -18,6 +18,7 @@ WEIGHT_MAX = 4.0
 PROMPT_MAX = 20_000
 CONTROLS_MAX = 8
 CLIP_SKIP_MAX = 11
+FREEU_MIN, FREEU_MAX = 0.05, 2.0
 PLUGINS_MAX = 32
 FOUND_MAX = 64  # files that one layer found by itself
 
@@ -91,6 +92,21 @@ class PluginUse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FreeU:
+    """FreeU (Si et al. 2023, eq. 2 to 4), each factor 0.05 ... 2, 1 changes nothing.
+
+    In the UNet's two deepest decoder stages, `s1` and `s2` scale the lowest frequencies of what the skip connections
+    bring, `b1` and `b2` half of the backbone's channels. The defaults are those that its authors give for SD 1.5;
+    `studio.core.advice.freeu_for` has those of the other families.
+    """
+
+    s1: float = 0.9
+    s2: float = 0.2
+    b1: float = 1.5
+    b2: float = 1.6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ControlUse:
     """One control layer: which picture steers, as what, how strongly and during which part of the steps.
 
@@ -128,7 +144,8 @@ class Recipe:
     out that many of the text encoder's last layers, counted as diffusers does (0: none). `guidance_rescale` 0 ... 1 is
     phi of Lin et al. 2023, section 3.4. `refiner` names an SDXL refiner that takes over at `refine_at` of the way from
     noise to picture. `vae` names an autoencoder instead of the model's own. `weights` reads `(a:1.2)` as a weight and
-    what goes beyond 77 tokens; recipes from before that could be done have it off.
+    what goes beyond 77 tokens; recipes from before that could be done have it off. `freeu` None leaves the UNet's
+    features as they are. `tiling` lets the picture continue itself beyond its sides.
     """
 
     prompt: str
@@ -152,6 +169,8 @@ class Recipe:
     refine_at: float = 0.8
     vae: ModelRef | None = None
     weights: bool = True
+    freeu: FreeU | None = None
+    tiling: Tiling = Tiling.OFF
 
     @property
     def pictures(self) -> tuple[ImageRef, ...]:
@@ -196,6 +215,11 @@ def _check_more(recipe: Recipe) -> None:
     _check_int("number of CLIP layers to skip", recipe.clip_skip, 0, CLIP_SKIP_MAX)
     _check_number("guidance rescale", recipe.guidance_rescale, 0.0, 1.0)
     _check_number("point where the refiner takes over", recipe.refine_at, 0.0, 1.0)
+    if recipe.freeu is not None:
+        for factor in ("s1", "s2", "b1", "b2"):
+            _check_number(f"FreeU factor {factor}", getattr(recipe.freeu, factor), FREEU_MIN, FREEU_MAX)
+    if not isinstance(recipe.tiling, Tiling):
+        raise BadRecipe(f"“{recipe.tiling!r:.60}” is no way of tiling.", f"There are: {', '.join(Tiling)}.")
     for what, named in (("refiner", recipe.refiner), ("VAE", recipe.vae)):
         if named is not None and (not isinstance(named.name, str) or not named.name.strip()):
             raise BadRecipe(f"The {what} is named by nothing.", f"Choose a {what}, or none.")

@@ -7,26 +7,30 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
 from studio.core.draft import ControlLayer, Draft, Origin, PluginLayer, expand
 from studio.core.errors import BadRecipe
 from studio.core.plugins import is_finite
-from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
+from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
-# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`; what is missing in a text has its default.
-SCHEMA = 3
+# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`, 4 `_NEW` and more kinds of control; what is missing in a text has its
+# default. A text without anything new says 3, so that it reads as it always did, also in a studio of then.
+SCHEMA = 4
+_NEW = ("freeu", "tiling")
 TEXT_MAX = 256 * 1024
 
 _USUAL = {"strength": 0.6, "clip_skip": 0, "guidance_rescale": 0.0, "refine_at": 0.8, "weights": True}
 _NUMBERS = ("strength", "guidance_rescale", "refine_at")
 _NAMED = ("refiner", "vae")  # other models, by name
+_FACTORS = ("s1", "s2", "b1", "b2")  # of FreeU
 
 Json = dict[str, Any]  # Any: what json gives; every value is checked below before it is used
 
 
 def to_text(recipe: Recipe) -> str:
     """The recipe as one JSON object. Lone surrogates become U+FFFD and NUL disappears, as PNG text cannot hold them."""
-    return _dump({"studio_recipe": SCHEMA, **_recipe_json(recipe)})
+    fields = _recipe_json(recipe)
+    return _dump({"studio_recipe": _schema(fields), **fields})
 
 
 def from_text(text: str) -> Recipe:
@@ -47,7 +51,7 @@ def draft_to_text(draft: Draft) -> str:
         fields["origin"] = {"picture": draft.origin.picture, "recipe": draft.origin.recipe}
     if draft.sources:
         fields["sources"] = dict(draft.sources)
-    return _dump({"studio_draft": SCHEMA, **fields, "count": draft.count})
+    return _dump({"studio_draft": _schema(fields), **fields, "count": draft.count})
 
 
 def draft_from_text(text: str) -> Draft:
@@ -117,6 +121,10 @@ def _unusual_json(value: Recipe | Draft) -> Json:
     if value.init is not None:
         more["init"] = value.init.digest
     more |= {name: getattr(value, name) for name, usual in _USUAL.items() if getattr(value, name) != usual}
+    if value.freeu is not None:
+        more["freeu"] = {name: getattr(value.freeu, name) for name in _FACTORS}
+    if value.tiling is not Tiling.OFF:
+        more["tiling"] = value.tiling.value
     return more | {name: _model_json(named) for name in _NAMED if (named := getattr(value, name)) is not None}
 
 
@@ -264,6 +272,9 @@ def _build(
             fields["init"] = ImageRef(digest=_text(fields["init"]))
         fields |= {name: _number(fields[name]) for name in _NUMBERS if name in fields}
         fields |= {name: _model(fields[name]) for name in _NAMED if name in fields}
+        if "freeu" in fields:
+            fields["freeu"] = FreeU(**{name: _number(factor) for name, factor in _dict(fields["freeu"]).items()})
+        fields["tiling"] = Tiling(_text(fields.get("tiling", "off")))
         return kind(size=size, model=model, controls=controls, plugins=plugins, **fields)
     except (ValueError, TypeError) as error:
         raise BadRecipe("The recipe cannot be read.", "Nothing was changed.", str(error)) from None

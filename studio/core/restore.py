@@ -9,11 +9,22 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
+from studio.core.differences import freeu_words
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.found import Found, Here, NamedLora
 from studio.core.installed import How, match_installed
 from studio.core.plugins import PluginState
-from studio.core.recipe import CONTROLS_MAX, PLUGINS_MAX, ControlUse, ImageRef, ModelRef, PluginRef, PluginUse, Recipe
+from studio.core.recipe import (
+    CONTROLS_MAX,
+    PLUGINS_MAX,
+    ControlUse,
+    FreeU,
+    ImageRef,
+    ModelRef,
+    PluginRef,
+    PluginUse,
+    Recipe,
+)
 from studio.core.schedulers import scheduler_name
 
 NONE = "–"
@@ -69,7 +80,13 @@ _PLAIN = {  # fields of a recipe that are one value: title and group
 }
 _ELSEWHERE = ("prompt", "raw_prompt", "weights", "spacing", "model", "controls", "plugins")
 _RARE_GROUPS = {"refiner": Group.MODEL, "vae": Group.MODEL, "init": Group.CONTROLS, "strength": Group.CONTROLS}
-_RARE_TITLES = {"init": "Begin with a picture", "vae": "VAE", "clip_skip": "CLIP skip"}
+_RARE_TITLES = {
+    "init": "Begin with a picture",
+    "vae": "VAE",
+    "clip_skip": "CLIP skip",
+    "freeu": "FreeU",
+    "tiling": "Seamless tiling",
+}
 
 
 def plan(found: Found, draft: Draft, here: Here) -> tuple[FieldPlan, ...]:
@@ -183,6 +200,8 @@ def _value(draft: Draft, field: str) -> str:
         return f"{value:g}"
     if isinstance(value, ModelRef):
         return value.name
+    if isinstance(value, FreeU):
+        return freeu_words(value)
     if isinstance(value, ImageRef):
         return f"picture {value.digest[:_SHORT]}"
     return NONE if value in ("", None) else str(value)

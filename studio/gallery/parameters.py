@@ -31,6 +31,7 @@ def parameters_text(recipe: Recipe, made_with: MadeWith) -> str:
         "Seed": str(recipe.seed),
         "Size": str(recipe.size),
         "Model": model_name(recipe),
+        "Tiling": "True" if recipe.tiling is Tiling.BOTH else "",
         "Version": _version(made_with.studio),
     }
     fields.update({f"ControlNet {i}": _control(use, model_name(recipe)) for i, use in enumerate(recipe.controls)})

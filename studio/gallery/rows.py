@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from studio.core.choices import Tiling
 from studio.core.errors import StudioError
 from studio.core.library import Link, LinkKind, Marks
 from studio.core.paths import Folders
@@ -200,6 +201,8 @@ def _recipe_facets(recipe: Recipe) -> list[tuple[str, str]]:
         "plugin": bool(plugins),
         "start": recipe.init is not None,  # it began with a picture
         "negative": bool(recipe.negative_prompt.strip()),
+        "tiling": recipe.tiling is not Tiling.OFF,
+        "freeu": recipe.freeu is not None,
     }
     return facets + [("has", name) for name, true in has.items() if true]
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from studio.core.choices import ControlKind, Spacing
+from studio.core.choices import ControlKind, Spacing, Tiling
 from studio.core.plot import Axis, Plot, describe, estimate, plan, work
 from studio.core.plot_fields import FieldKind, PlotField, fields_of, read_values
 from studio.core.plot_values import VALUES_MAX, BadPlot, numbers, sizes, words
 from studio.core.plugins import Parameter, ParameterType
-from studio.core.recipe import ControlUse, FileRef, ImageRef, PluginRef, PluginUse, Recipe, Size
+from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, PluginRef, PluginUse, Recipe, Size
 
 BASE = Recipe(
     prompt="a red house, day",
@@ -239,3 +239,14 @@ def test_a_field_of_a_plugin_that_is_not_here_goes_by_its_name() -> None:
     fields = {field.id: field for field in fields_of(BASE, (), lambda use, name: None)}
     field: PlotField = fields["plugin:0:weight"]
     assert field.title == "LoRA ink.safetensors: weight" and field.limits is None
+
+
+def test_freeu_and_tiling_as_axes() -> None:
+    cells = {cell.recipe.freeu for cell in made(("freeu", "off, on")).cells}
+    assert cells == {None, FreeU()}
+    assert {cell.recipe.tiling for cell in made(("tiling", "off, x")).cells} == {Tiling.OFF, Tiling.X}
+    assert "freeu:b1" not in FIELDS
+    on = replace(BASE, freeu=FreeU(b1=1.1))
+    field = next(field for field in fields_of(on, (), declared) if field.id == "freeu:b2")
+    plot = plan(on, [Axis(field=field, values=read_values(field, "1, 1.4"))])
+    assert {cell.recipe.freeu for cell in plot.cells} == {FreeU(b1=1.1, b2=1.0), FreeU(b1=1.1, b2=1.4)}

@@ -7,7 +7,7 @@ import pytest
 
 from studio.core.choices import ControlKind, Spacing
 from studio.core.errors import BadRecipe
-from studio.core.recipe import SEED_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.recipe import SEED_MAX, ControlUse, FreeU, ImageRef, ModelRef, Recipe, Size
 
 DIGEST = "ab" * 32
 RECIPE = Recipe(prompt="a red house", seed=SEED_MAX)
@@ -48,6 +48,9 @@ def test_is_frozen_hashable_and_picklable() -> None:
         ({"refine_at": float("nan")}, "refiner"),
         ({"refiner": ModelRef(name="")}, "refiner"),
         ({"vae": ModelRef(name=" ")}, "VAE"),
+        ({"freeu": FreeU(b2=2.1)}, "FreeU factor b2"),
+        ({"freeu": FreeU(s1=0.0)}, "FreeU factor s1"),
+        ({"tiling": "both"}, "tiling"),
         ({"model": ModelRef(name="a", sha256="x")}, "SHA-256"),
         ({"controls": (replace(CONTROL, weight=5.0),)}, "weight"),
         ({"controls": (replace(CONTROL, start=0.8, end=0.2),)}, "ends"),

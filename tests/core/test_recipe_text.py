@@ -33,10 +33,12 @@ controls = st.builds(
     st.booleans(), st.integers(0, 255), st.integers(0, 255), names,
 )  # fmt: skip
 schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
+factors = st.floats(0.05, 2)
 more = st.fixed_dictionaries({
     "init": st.one_of(st.none(), digests.map(lambda digest: ImageRef(digest=digest))), "strength": unit,
     "clip_skip": st.integers(0, 11), "guidance_rescale": unit, "refiner": names, "refine_at": unit, "vae": names,
-    "weights": st.booleans(),
+    "weights": st.booleans(), "tiling": st.sampled_from(Tiling),
+    "freeu": st.one_of(st.none(), st.builds(lambda s1, s2, b1, b2: FreeU(s1=s1, s2=s2, b1=b1, b2=b2), *[factors] * 4)),
 })  # fmt: skip
 recipes = st.builds(
     lambda prompt, negative, seed, steps, schedule, guidance, width, height, model, uses, exact, more: Recipe(
@@ -69,7 +71,22 @@ def test_a_draft_says_all_that_its_recipe_says(recipe: Recipe) -> None:
 def test_what_is_left_alone_is_not_written() -> None:
     """So most recipes read as before."""
     written = json.loads(to_text(Recipe(prompt="p", seed=1)))
-    assert not {"init", "strength", "clip_skip", "guidance_rescale", "refiner", "refine_at", "vae"} & written.keys()
+    rare = {"init", "strength", "clip_skip", "guidance_rescale", "refiner", "refine_at", "vae", "freeu", "tiling"}
+    assert not rare & written.keys()
+    assert written["studio_recipe"] == 3, "also a studio of before can read it"
+
+
+def test_what_an_older_studio_does_not_know_is_marked_as_newer() -> None:
+    for recipe in (Recipe(prompt="p", seed=1, freeu=FreeU()), Recipe(prompt="p", seed=1, tiling=Tiling.X)):
+        assert json.loads(to_text(recipe))["studio_recipe"] == 4
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"freeu": 1}, {"freeu": {"s1": "x"}}, {"freeu": {"s9": 1}}, {"freeu": {"b1": 9}}, {"tiling": "round"}]
+)
+def test_wrong_extras_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(BadRecipe):
+        from_text(json.dumps(GOOD | wrong))
 
 
 def test_surrogates_and_nul_do_not_reach_a_file() -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from studio.core.choices import ControlKind, Spacing
+from studio.core.choices import ControlKind, Spacing, Tiling
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.found import Found, Here, NamedLora
 from studio.core.installed import Installed
 from studio.core.picture import MadeWith
 from studio.core.plugins import Manifest, PluginInfo, PluginState
-from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
+from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 from studio.core.restore import FieldPlan, Group, Outcome, apply, asks, plan
 
 SKETCH = ControlUse(kind=ControlKind.SCRIBBLE, image=ImageRef(digest="ab" * 32), weight=0.8)
@@ -195,3 +195,12 @@ def test_rare_fields_show_only_where_they_say_something() -> None:
     assert row(rare, "init").outcome is Outcome.CANNOT
     assert apply(rare, Draft(), HERE, {"clip_skip", "init"}) == Draft(clip_skip=1)
     assert row(OURS, "clip_skip", Draft(clip_skip=1)).found == "0"
+
+
+def test_freeu_and_tiling_come_back() -> None:
+    rare = replace(OURS, recipe=replace(RECIPE, freeu=FreeU(b1=1.2), tiling=Tiling.X))
+    assert (row(rare, "freeu").title, row(rare, "freeu").found) == ("FreeU", "s 0.9, 0.2; b 1.2, 1.6")
+    assert (row(rare, "tiling").title, row(rare, "tiling").found) == ("Seamless tiling", "x")
+    wanted = Draft(freeu=FreeU(b1=1.2), tiling=Tiling.X)
+    assert apply(rare, Draft(), HERE, {"freeu", "tiling"}) == wanted
+    assert apply(OURS, wanted, HERE, {"freeu", "tiling"}) == Draft()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from studio.core.choices import ControlKind, Spacing
+from studio.core.choices import ControlKind, Spacing, Tiling
 from studio.core.errors import StudioError
 from studio.core.library import BadQuery, Link, LinkKind, Query, Sort
 from studio.core.picture import Picture
-from studio.core.recipe import ControlUse, ImageRef, ModelRef, PluginRef, PluginUse, Size
+from studio.core.recipe import ControlUse, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Size
 from studio.gallery.index import Index
 from studio.gallery.store import GalleryStore
 from tests.gallery.makers import MADE_WITH, noise, recipe, store_in
@@ -33,6 +33,8 @@ MADE = (
         negative_prompt="house, ugly",
         plugins=(LORA,),
         guidance_scale=7.5,
+        tiling=Tiling.X,
+        freeu=FreeU(),
     ),
 )
 
@@ -97,6 +99,7 @@ def seeds(store: GalleryStore, text: str, sort: Sort = Sort.OLDEST, board: str =
         ("has:sketch", [42]),
         ("-has:control plugin:lora", [5]),
         ("has:start", [5]),
+        ("has:tiling has:freeu", [5]),
         ("has:rating", [1, 2]),
         ("has:note", [1]),
         ("has:tag", [2]),

@@ -16,7 +16,7 @@ _SCHEDULE = re.compile(
 _SIZE = re.compile(r"\s*([0-9]{1,6})\s*[xX×]\s*([0-9]{1,6})\s*")
 _USED = (
     "Steps", "Sampler", "Schedule type", "Scheduler", "CFG scale", "Seed", "Size", "Model", "Model hash", "Version",
-    "App", "Raw prompt", "Raw negative prompt", "Clip skip",
+    "App", "Raw prompt", "Raw negative prompt", "Clip skip", "Tiling",
 )  # fmt: skip
 _DEFAULTS = {"VAE": "Automatic", "RNG": "GPU"}  # what A1111 takes where nothing is said
 
@@ -85,6 +85,8 @@ def _take_fields(settings: Settings, fields: dict[str, str]) -> None:
     settings.guidance(fields.get("CFG scale", ""))
     settings.sampler(fields.get("Sampler", ""), fields.get("Schedule type") or fields.get("Scheduler", ""))
     settings.clip_skip(fields.get("Clip skip", ""))
+    tiled = fields.get("Tiling", "") == "True"
+    settings.tiling(tiled, tiled)
     if size := _SIZE.fullmatch(fields.get("Size", "")[:40]):
         settings.size(size[1], size[2])
     elif fields.get("Size"):

@@ -12,13 +12,12 @@ SOURCE = "InvokeAI"
 _USED = {
     "positive_prompt", "negative_prompt", "width", "height", "seed", "cfg_scale", "steps", "scheduler", "model",
     "app_version", "loras", "controlnets", "ipAdapters", "t2iAdapters", "controlLayers", "generation_mode",
+    "seamless_x", "seamless_y",
 }  # fmt: skip
 _DEFAULTS: Json = {
     "rand_device": "cpu",
     "clip_skip": 0,
     "cfg_rescale_multiplier": 0,
-    "seamless_x": False,
-    "seamless_y": False,
 }
 _GUESTS = {"controlnets": "ControlNet", "ipAdapters": "IP-Adapter", "t2iAdapters": "T2I-Adapter"}
 _OLD_USED = {"prompt", "steps", "cfg_scale", "height", "width", "seed", "sampler", "type"}
@@ -62,6 +61,7 @@ def _take_new(settings: Settings, card: Json) -> None:
     settings.steps(card.get("steps"))
     settings.guidance(card.get("cfg_scale"))
     settings.sampler(*_scheduler(text_of(card.get("scheduler"))))
+    settings.tiling(card.get("seamless_x") is True, card.get("seamless_y") is True)
     if "width" in card or "height" in card:
         settings.size(card.get("width"), card.get("height"))
     _take_model(settings, card.get("model"))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from studio.core.choices import Tiling
 from studio.core.installed import Installed, match_installed
 from studio.core.recipe import (
     CLIP_SKIP_MAX,
@@ -169,6 +170,11 @@ class Settings:
         if skip:
             self._fields["clip_skip"] = skip
         return None
+
+    def tiling(self, across: bool, down: bool) -> None:
+        """Seamless from left to right, from top to bottom, or both."""
+        if across or down:
+            self._fields["tiling"] = Tiling.BOTH if across and down else Tiling.X if across else Tiling.Y
 
     def without_weights(self) -> None:
         """Brackets in the prompts are signs, not weights."""

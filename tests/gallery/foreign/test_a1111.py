@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from studio.core.choices import Spacing
+from studio.core.choices import Spacing, Tiling
 from studio.core.recipe import PROMPT_MAX, Recipe, Size
 from studio.gallery.foreign.door import read_foreign
 from studio.gallery.foreign.infotext import pairs_of, split_infotext
@@ -154,6 +154,7 @@ def test_clip_skip_is_counted_from_none() -> None:
     assert recipe_in(png_with(parameters=f"x\n{LINE}, Clip skip: 2")).clip_skip == 1
     assert recipe_in(png_with(parameters=f"x\n{LINE}, Clip skip: 1")).clip_skip == 0
     assert "Clip skip: 40 cannot be used here; 12 is used" in notes(f"x\n{LINE}, Clip skip: 40")
+    assert recipe_in(png_with(parameters=f"x\n{LINE}, Tiling: True")).tiling is Tiling.BOTH
 
 
 def test_what_has_no_place_is_shown() -> None:

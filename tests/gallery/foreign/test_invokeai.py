@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from studio.core.choices import Spacing
+from studio.core.choices import Spacing, Tiling
 from studio.core.recipe import Recipe, Size
 from studio.gallery.foreign.door import read_foreign
 from tests.gallery.foreign.pictures import notes_in, png_with, recipe_in, understood
@@ -91,13 +91,16 @@ def test_loras_and_guests_are_named() -> None:
     assert "IP-Adapter (its picture is not in the file)" in text
 
 
+def test_seamless_sides_are_taken_over() -> None:
+    assert recipe_in(new(seamless_x=True, seamless_y=False)).tiling is Tiling.X
+    assert recipe_in(new(seamless_x=True, seamless_y=True)).tiling is Tiling.BOTH
+    assert "seamless" not in notes_in(new(seamless_x=True))
+
+
 def test_what_has_no_place_is_shown() -> None:
-    text = notes_in(
-        new(clip_skip=1, seamless_x=True, strength=0.5, init_image="x.png", generation_mode="img2img", hrf_enabled=True)
-    )
+    text = notes_in(new(clip_skip=1, strength=0.5, init_image="x.png", generation_mode="img2img", hrf_enabled=True))
     for line in (
         "clip_skip: 1",
-        "seamless_x: true",
         "strength: 0.5",
         "init_image: x.png",
         "Mode: img2img",
