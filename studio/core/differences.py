@@ -74,6 +74,8 @@ _TITLES = {
     "refine_at": "Refiner takes over at",
     "weights": "Prompt weights",
     "net": "ControlNet",
+    "freeu": "FreeU",
+    "tiling": "Seamless tiling",
 }
 _SHARES = ("start", "end")  # fractions of the steps
 _NAMES_A_LAYER = ("kind", "type", "part")  # matched layers have them in common

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
 from studio.core.errors import BadRecipe
 from studio.core.plugins import Value, is_finite
 from studio.core.schedulers import SCHEDULERS

@@ -89,6 +89,10 @@ def _enabled(item: object) -> bool:
     return enabled
 
 
+def _schema(fields: Json) -> int:
+    return SCHEMA if any(name in fields for name in _NEW) else 3
+
+
 def _recipe_json(recipe: Recipe) -> Json:
     return {
         **_shared_json(recipe),

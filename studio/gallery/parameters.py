@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
 from studio.core.picture import MadeWith
 from studio.core.recipe import ControlUse, Recipe
 from studio.core.schedulers import scheduler_name

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.core.choices import ControlKind, ResizeMode
+from studio.core.choices import ControlKind, ResizeMode, Tiling
 from studio.core.draft import ControlLayer, draft_of, expand
 from studio.core.errors import BadRecipe
-from studio.core.recipe import SEED_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.recipe import SEED_MAX, ControlUse, FreeU, ImageRef, ModelRef, Recipe, Size
 from studio.core.recipe_text import SCHEMA, draft_from_text, draft_to_text, from_text, to_text
 from studio.core.schedulers import SCHEDULERS
 
