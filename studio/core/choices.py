@@ -6,10 +6,43 @@ from enum import StrEnum
 
 
 class ControlKind(StrEnum):
-    """What a control picture is, and so how it becomes the map that the ControlNet sees."""
+    """What kind of map steers the picture, and so which ControlNet reads it. How it is found: `Detector`."""
 
-    SCRIBBLE = "scribble"  # a line drawing, taken as it is: white lines on black
-    CANNY = "canny"  # edges found in any picture (Canny 1986) through controlnet-aux
+    SCRIBBLE = "scribble"  # rough lines, white on black
+    CANNY = "canny"  # hard, thin edges
+    SOFTEDGE = "softedge"  # soft edges, the stronger the brighter
+    LINEART = "lineart"  # clean lines, thick and thin
+    LINEART_ANIME = "lineart-anime"
+    MLSD = "mlsd"  # straight lines alone: rooms, houses
+    DEPTH = "depth"  # the nearer the brighter
+    NORMAL = "normal"  # which way each surface looks
+    POSE = "pose"  # people as coloured stick figures
+    SEGMENTATION = "segmentation"  # areas in ADE20K's colours
+    SHUFFLE = "shuffle"  # the colours of a picture, out of their places
+    TILE = "tile"  # the picture itself, whose details are made anew
+
+
+class Detector(StrEnum):
+    """What finds a map in a picture."""
+
+    NONE = "none"  # nothing: the picture is a map already, or a drawing
+    CANNY = "canny"  # Canny 1986
+    HED = "hed"  # Xie and Tu 2015, as ControlNet's authors trained it anew
+    PIDINET = "pidinet"  # Su et al. 2021
+    TEED = "teed"  # Soria et al. 2023
+    LINEART = "lineart"  # Chan et al. 2022
+    LINEART_COARSE = "lineart-coarse"
+    LINEART_STANDARD = "lineart-standard"  # differences of blurred pictures; needs no weights
+    LINEART_ANIME = "lineart-anime"
+    MLSD = "mlsd"  # Gu et al. 2022
+    MIDAS = "midas"  # Ranftl et al. 2021 (DPT-Hybrid)
+    DEPTH_ANYTHING = "depth-anything"  # Yang et al. 2024
+    NORMAL_BAE = "normal-bae"  # Bae et al. 2021
+    OPENPOSE = "openpose"  # Cao et al. 2019: bodies
+    OPENPOSE_FULL = "openpose-full"  # and hands and faces
+    UPERNET = "upernet"  # Xiao et al. 2018, on ADE20K's 150 classes
+    SHUFFLE = "shuffle"  # Zhang et al. 2023: the picture bent by smooth noise
+    DOWNSAMPLE = "downsample"  # made small and large again
 
 
 class ResizeMode(StrEnum):

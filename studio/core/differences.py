@@ -74,6 +74,7 @@ _TITLES = {
     "refine_at": "Refiner takes over at",
     "weights": "Prompt weights",
     "net": "ControlNet",
+    "detector": "Detector",
     "freeu": "FreeU",
     "tiling": "Seamless tiling",
 }

@@ -215,6 +215,12 @@ def _control_fields(number: int, use: ControlUse, count: int) -> tuple[PlotField
             )
             for part, words_ in (("low", "lower threshold"), ("high", "upper threshold"))
         ]  # fmt: skip
+    if use.kind is ControlKind.MLSD:
+        made.append(
+            PlotField(
+                id=f"control:{number}:low", title=f"{name}: least score", kind=FieldKind.WHOLE, cost=Cost.CONTROL, example="5-20 (+5)"
+            )
+        )  # fmt: skip
     return tuple(made)
 
 

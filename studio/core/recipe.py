@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
+from studio.core.detectors import FITTING
 from studio.core.errors import BadRecipe
 from studio.core.plugins import Value, is_finite
 from studio.core.schedulers import SCHEDULERS
@@ -111,7 +112,9 @@ class ControlUse:
     """One control layer: which picture steers, as what, how strongly and during which part of the steps.
 
     `weight` scales the ControlNet's residuals (0 ... 4, 1 is as trained); `start` and `end` are fractions of the
-    steps (0 <= start <= end <= 1). `low` and `high` are the Canny thresholds (0 ... 255), unused by other kinds.
+    steps (0 <= start <= end <= 1). `low` and `high` are the Canny thresholds (0 ... 255); of M-LSD `low` is the least
+    score of a line in hundredths; other kinds do not use them. `detector` is a `Detector`'s value, one that fits the
+    kind, and "" for its usual one (`studio.core.detectors`): so the picture becomes the map.
     A kind that is not a `ControlKind` comes from a plugin ("t2i-sketch"), which is then named; `found` as in PluginUse.
     """
 
@@ -127,6 +130,7 @@ class ControlUse:
     plugin: PluginRef | None = None
     net: ModelRef | None = None
     found: tuple[FileRef, ...] = ()
+    detector: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,12 +280,21 @@ def _check_control(use: ControlUse) -> None:
     _check_digest("A control layer names its picture", use.image.digest)
     _check_found(f"The control layer {use.kind}", use.found)
     if isinstance(use.kind, ControlKind):
+        _check_detector(use.kind, use.detector)
         return
+    if use.detector:
+        raise BadRecipe(f"A “{use.kind}” layer of a plugin has no detector.", "Leave it out.")
     if not isinstance(use.kind, str) or not _KIND.fullmatch(use.kind):
         raise BadRecipe(f"{use.kind!r} is not a kind of control layer.")
     if use.plugin is None:
         raise BadRecipe(f"“{use.kind}” is not a kind of control layer that comes with the studio, and names no plugin.")
     _check_plugin(use.plugin)
+
+
+def _check_detector(kind: ControlKind, detector: str) -> None:
+    fitting = [one.value for one in FITTING[kind]]
+    if detector and detector not in fitting:
+        raise BadRecipe(f"{detector!r:.60} is not a detector of {kind} layers.", f"Choose one of {', '.join(fitting)}.")
 
 
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")

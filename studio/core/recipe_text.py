@@ -13,8 +13,8 @@ from studio.core.errors import BadRecipe
 from studio.core.plugins import is_finite
 from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
-# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`, 4 `_NEW` and more kinds of control; what is missing in a text has its
-# default. A text without anything new says 3, so that it reads as it always did, also in a studio of then.
+# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`, 4 `_NEW` and more kinds of control; what is
+# missing in a text has its default. A text without anything new says 3, so that it reads also in a studio of then.
 SCHEMA = 4
 _NEW = ("freeu", "tiling")
 TEXT_MAX = 256 * 1024
@@ -90,7 +90,9 @@ def _enabled(item: object) -> bool:
 
 
 def _schema(fields: Json) -> int:
-    return SCHEMA if any(name in fields for name in _NEW) else 3
+    own = [layer for layer in fields["controls"] if "plugin" not in layer]
+    new_layer = any("detector" in layer or layer["kind"] not in ("scribble", "canny") for layer in own)
+    return SCHEMA if new_layer or any(name in fields for name in _NEW) else 3
 
 
 def _recipe_json(recipe: Recipe) -> Json:
@@ -139,6 +141,7 @@ def _model_json(model: ModelRef) -> str | Json:
 def _control_json(use: ControlUse) -> Json:
     more: Json = {} if use.plugin is None else {"plugin": _plugin_json(use.plugin)}
     more |= {} if use.net is None else {"net": _model_json(use.net)}
+    more |= {"detector": use.detector} if use.detector else {}
     return {
         "kind": str(use.kind),
         "image": use.image.digest,
@@ -221,6 +224,7 @@ def _control(item: object) -> ControlUse:
             fields["plugin"] = _plugin(fields["plugin"])
         if "net" in fields:
             fields["net"] = _model(fields["net"])
+        fields["detector"] = _text(fields.get("detector", ""))
         fields["resize"] = ResizeMode(_text(fields.get("resize", "crop")))
         fields["image"] = ImageRef(digest=_text(fields.get("image")))
         fields["found"] = tuple(_file(file) for file in _list(fields.get("found", [])))

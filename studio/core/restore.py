@@ -346,6 +346,7 @@ def control_words(use: ControlUse | None) -> str:
     if use is None:
         return NONE
     said = [f"weight {use.weight:g}", f"{use.start:.0%} to {use.end:.0%}", *(["inverted"] if use.invert else [])]
+    said += [f"found by {use.detector}"] if use.detector else []
     return ", ".join(said)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
+from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing, Tiling
+from studio.core.detectors import detector_of
 from studio.core.picture import MadeWith
 from studio.core.recipe import ControlUse, Recipe
 from studio.core.schedulers import scheduler_name
@@ -15,7 +16,14 @@ _RESIZE = {
     ResizeMode.PAD: "Resize and Fill",
     ResizeMode.STRETCH: "Just Resize",
 }
-_MODULE: dict[str, str] = {ControlKind.SCRIBBLE: "none", ControlKind.CANNY: "canny"}
+_MODULE = {  # by the names of that program's ControlNet extension
+    Detector.CANNY: "canny", Detector.HED: "softedge_hed", Detector.PIDINET: "softedge_pidinet", Detector.TEED: "softedge_teed",
+    Detector.LINEART: "lineart_realistic", Detector.LINEART_COARSE: "lineart_coarse", Detector.LINEART_STANDARD: "lineart_standard",
+    Detector.LINEART_ANIME: "lineart_anime", Detector.MLSD: "mlsd", Detector.MIDAS: "depth_midas",
+    Detector.DEPTH_ANYTHING: "depth_anything_v2", Detector.NORMAL_BAE: "normal_bae", Detector.OPENPOSE: "openpose",
+    Detector.OPENPOSE_FULL: "openpose_full", Detector.UPERNET: "seg_ufade20k", Detector.SHUFFLE: "shuffle",
+    Detector.DOWNSAMPLE: "tile_resample",
+}  # fmt: skip
 
 
 def parameters_text(recipe: Recipe, made_with: MadeWith) -> str:
@@ -50,8 +58,8 @@ def _version(studio: str) -> str:
 
 def _control(use: ControlUse, model: str) -> str:
     fields = {
-        "Module": "invert" if use.invert and use.kind is ControlKind.SCRIBBLE else _MODULE.get(str(use.kind), "none"),
-        "Model": f"{model} {use.kind}",
+        "Module": _module(use),
+        "Model": use.net.name if use.net is not None else f"{model} {use.kind}",
         "Weight": f"{use.weight:g}",
         "Resize Mode": _RESIZE[use.resize],
         "Threshold A": str(use.low) if use.kind is ControlKind.CANNY else "",
@@ -60,6 +68,16 @@ def _control(use: ControlUse, model: str) -> str:
         "Guidance End": f"{use.end:g}",
     }
     return ", ".join(f"{key}: {value}" for key, value in fields.items() if value)
+
+
+def _module(use: ControlUse) -> str:
+    if not isinstance(use.kind, ControlKind):
+        return "none"
+    detector = detector_of(use.kind, use.detector)
+    if detector in (Detector.HED, Detector.PIDINET) and use.kind is ControlKind.SCRIBBLE:
+        return f"scribble_{detector}"
+    drawn = detector is Detector.NONE and use.kind is ControlKind.SCRIBBLE
+    return "invert" if use.invert and drawn else _MODULE.get(detector, "none")
 
 
 def _quoted(value: str) -> str:

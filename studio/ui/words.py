@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing
+from studio.core.detectors import DETECTORS
 from studio.core.draft import Draft
 from studio.core.job import Job, JobState
 from studio.core.picture import Picture
@@ -45,10 +46,52 @@ def spacing_words(spacing: Spacing) -> tuple[str, str]:
 def kind_words(kind: str) -> tuple[str, str]:
     """Name and meaning of a control kind; a plugin's kind by its own name."""
     known: dict[str, tuple[str, str]] = {
-        ControlKind.SCRIBBLE: (tr("Scribble"), tr("A line drawing, taken as it is.")),
-        ControlKind.CANNY: (tr("Canny"), tr("The edges found in any picture.")),
+        ControlKind.SCRIBBLE: (tr("Scribble"), tr("Rough lines: a drawing, or found in any picture.")),
+        ControlKind.CANNY: (tr("Canny"), tr("The hard edges found in any picture.")),
+        ControlKind.SOFTEDGE: (tr("Soft edges"), tr("Outlines, the stronger the brighter; keeps shapes loosely.")),
+        ControlKind.LINEART: (tr("Line art"), tr("Clean lines, thick and thin, as inked by hand.")),
+        ControlKind.LINEART_ANIME: (tr("Anime lines"), tr("Clean lines as in anime.")),
+        ControlKind.MLSD: (tr("Straight lines"), tr("For rooms and houses (M-LSD).")),
+        ControlKind.DEPTH: (tr("Depth"), tr("Keeps what is near and what is far.")),
+        ControlKind.NORMAL: (tr("Normals"), tr("Keeps the relief: which way each surface looks.")),
+        ControlKind.POSE: (tr("Pose"), tr("Puts people into the same pose.")),
+        ControlKind.SEGMENTATION: (tr("Areas"), tr("Keeps what is where: sky, wall, tree (ADE20K’s colours).")),
+        ControlKind.SHUFFLE: (tr("Shuffle"), tr("Takes over colours and look, not the places of things.")),
+        ControlKind.TILE: (tr("Tile"), tr("Keeps the picture, makes its details anew.")),
     }
     return known.get(kind, (kind, ""))
+
+
+def detector_words(detector: Detector, kind: str = "") -> tuple[str, str]:
+    """Name and meaning of a detector, as a layer of this kind offers it."""
+    title = DETECTORS[detector].title
+    if detector is Detector.NONE:
+        drawn = kind == ControlKind.SCRIBBLE
+        if kind == ControlKind.TILE:
+            return tr("Picture as it is"), tr("The network sees the picture itself.")
+        return (
+            (tr("As drawn"), tr("Your lines, as they are."))
+            if drawn
+            else (
+                tr("Finished map"),
+                tr("The picture is such a map already, from elsewhere; nothing is searched in it."),
+            )
+        )
+    told: dict[Detector, tuple[str, str]] = {
+        Detector.HED: (title, tr("Soft, full outlines.")),
+        Detector.PIDINET: (title, tr("Cleaner outlines, quicker.")),
+        Detector.TEED: (title, tr("Fine outlines; very small.")),
+        Detector.LINEART: (tr("Fine lines"), tr("As inked by hand, with detail.")),
+        Detector.LINEART_COARSE: (tr("Coarse lines"), tr("As inked by hand, the main lines only.")),
+        Detector.LINEART_STANDARD: (tr("Plain lines"), tr("Simple, but nothing needs to be fetched.")),
+        Detector.LINEART_ANIME: (tr("Anime"), tr("For anime and cel pictures.")),
+        Detector.DEPTH_ANYTHING: (title, tr("Sharp and sure.")),
+        Detector.MIDAS: (title, tr("Softer; what the first depth ControlNets were trained with.")),
+        Detector.OPENPOSE: (tr("Bodies"), tr("OpenPose: bodies.")),
+        Detector.OPENPOSE_FULL: (tr("Bodies, hands, faces"), tr("OpenPose: bodies, hands and faces.")),
+        Detector.DOWNSAMPLE: (tr("Blurred"), tr("Made small and large again: more is left to the network.")),
+    }
+    return told.get(detector, (title, ""))
 
 
 def resize_words(mode: ResizeMode) -> tuple[str, str]:
@@ -79,6 +122,10 @@ def control_line(use: ControlUse, part: Part | None = None) -> str:
     strength = f"{tr('weight')} {use.weight:g}, {use.start:.0%} – {use.end:.0%}"
     kind = part.title if part is not None else kind_words(use.kind)[0]
     words = f"{kind}, {strength}, {resize_words(use.resize)[0]}"
+    if use.detector:
+        words += f", {detector_words(Detector(use.detector), use.kind)[0]}"
+    if use.net is not None:
+        words += f", {use.net.name}"
     if use.plugin is not None:
         words += f", {tr('plugin')} {use.plugin.id} {use.plugin.version}".rstrip()
     words += found_words(use.found)

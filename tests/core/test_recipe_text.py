@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.core.choices import ControlKind, ResizeMode, Tiling
+from studio.core.choices import ResizeMode, Tiling
+from studio.core.detectors import FITTING, named
 from studio.core.draft import ControlLayer, draft_of, expand
 from studio.core.errors import BadRecipe
 from studio.core.recipe import SEED_MAX, ControlUse, FreeU, ImageRef, ModelRef, Recipe, Size
@@ -26,10 +27,11 @@ models = st.builds(
 names = st.one_of(st.none(), models)
 controls = st.builds(
     lambda kind, digest, weight, ends, resize, invert, low, high, net: ControlUse(
-        kind=kind, image=ImageRef(digest=digest), weight=weight, start=min(ends), end=max(ends), resize=resize,
-        invert=invert, low=low, high=high, net=net,
+        kind=kind[0], image=ImageRef(digest=digest), weight=weight, start=min(ends), end=max(ends), resize=resize,
+        invert=invert, low=low, high=high, net=net, detector=kind[1],
     ),
-    st.sampled_from(ControlKind), digests, st.floats(0, 4), st.tuples(unit, unit), st.sampled_from(ResizeMode),
+    st.sampled_from([(kind, named(kind, one)) for kind, fit in FITTING.items() for one in fit]), digests,
+    st.floats(0, 4), st.tuples(unit, unit), st.sampled_from(ResizeMode),
     st.booleans(), st.integers(0, 255), st.integers(0, 255), names,
 )  # fmt: skip
 schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
