@@ -13,7 +13,7 @@ from PySide6.QtCore import QCoreApplication, QEvent, QTimer
 from PySide6.QtWidgets import QApplication
 
 from studio.app.again import known_models, make_family, make_restorer, make_verifier
-from studio.app.benches import make_comparison, make_exporter, make_plots
+from studio.app.benches import make_comparison, make_exporter, make_plots, take_up_plot
 from studio.app.model_shelf import (
     SCAN_AFTER_MS,
     BaseNames,
@@ -31,7 +31,7 @@ from studio.engine.intake.places import all_folders, make_library, own_folders
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
-from studio.state.aftermath import tell_safe_mode
+from studio.state.aftermath import tell_aftermath, tell_safe_mode
 from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -47,6 +47,7 @@ from studio.state.late_plugins import LatePlugins
 from studio.state.librarian import make_librarian
 from studio.state.messages import Messages
 from studio.state.own_files import OwnFiles
+from studio.state.plot_keeper import PlotKeeper
 from studio.state.plugin_room import PluginRoom
 from studio.state.plugins_model import PluginsModel
 from studio.state.ranking import Ranking
@@ -89,7 +90,7 @@ class Studio:
     draft: DraftModel
     store: GalleryStore
     state: StudioState
-    _keeper: DraftKeeper | None
+    _keepers: tuple[DraftKeeper | PlotKeeper, ...]
     _threads: dict[str, Background]
     _garbage: GarbageOnUiThread
     _closed: bool = False
@@ -107,8 +108,8 @@ class Studio:
             return
         self._closed = True
         self.window.close()
-        if self._keeper is not None:
-            self._keeper.flush()
+        for keeper in self._keepers:
+            keeper.flush()
         self.state.librarian.close()
         self.state.exporter.cancel()
         self.state.model_files.close()
@@ -168,10 +169,12 @@ def build(
     keep_settings = not safe_mode and not read_only
     saver = partial(_save_settings, settings, folders if keep_settings else None, threads["files"], engine)
     state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine, shelf)
-    keeper = None
+    keepers: tuple[DraftKeeper | PlotKeeper, ...] = ()
     if not read_only:
-        keeper = DraftKeeper(draft_model, folders.draft, threads["draft"])
-        keeper.failed.connect(messages.error)
+        drafts = DraftKeeper(draft_model, folders.draft, threads["draft"])
+        keepers = (PlotKeeper(state.plots, folders.plot, threads["draft"]), drafts)  # the draft's flush waits for both
+        for keeper in keepers:
+            keeper.failed.connect(messages.error)
     from studio.ui.main_window import MainWindow
 
     window = MainWindow(state)
@@ -182,11 +185,14 @@ def build(
         draft=draft_model,
         store=store,
         state=state,
-        _keeper=keeper,
+        _keepers=keepers,
         _threads=threads,
         _garbage=garbage,
     )
     threads["store"].run(partial(_open, store), partial(_on_opened, state, store), messages.error)
+    if not read_only:
+        told = partial(tell_aftermath, messages, queue, opening.before, state.plots)
+        take_up_plot(store, state.plots, messages, threads, told)
     QTimer.singleShot(PLUGINS_AFTER_MS, window, plugins.read)
     QTimer.singleShot(SCAN_AFTER_MS, window, state.model_files.rescan)
     QTimer.singleShot(SCAN_AFTER_MS, window, state.downloads.read_kept)
@@ -289,8 +295,9 @@ def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
     notices = store.notices
     for notice in notices:
         state.messages.warn(notice)
+    for settled in (state.gallery.listed, state.gallery.failed):
+        settled.connect(lambda *_: state.librarian.start(len(notices)))
     state.gallery.refresh()
-    state.librarian.start(len(notices))
 
 
 def _obey_settings(settings: Settings, engine: Engine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
@@ -12,6 +12,7 @@ from studio.core.errors import StudioError
 from studio.core.library import BadQuery, Query, Sort
 from studio.core.picture import Picture
 from studio.state.background import Background
+from studio.state.first_sight import FirstSight
 from studio.state.gallery_catalogue import Catalogue
 from studio.state.gallery_listing import (
     Edits,
@@ -37,6 +38,7 @@ BY_TIME = (Sort.NEWEST, Sort.OLDEST)
 
 class GalleryModel(GalleryRows):
     """Rows over a store: those of one `Query`, or the pictures that resemble one. `catalogue` knows boards and tags.
+    A view tells `first_sight` at the start when what it has in sight is painted; then all rows are read.
 
     Mutable state: `_query` (of the rows), `_asked` (wished last), `_alike`, `_leaving` (ids on their way to the
     trash), `_trashed` (removed in this session, by id), `_meanwhile` (pictures that came while all rows are being
@@ -62,6 +64,7 @@ class GalleryModel(GalleryRows):
     ) -> None:
         super().__init__(store, background, thumbnails, parent)
         self.catalogue = Catalogue(store, background, self)
+        self.first_sight = FirstSight()
         self._undo_stack = undo_stack
         self._query = self._asked = Query()
         self._alike: Picture | None = None
@@ -89,10 +92,19 @@ class GalleryModel(GalleryRows):
     def set_query(self, query: Query) -> None:
         """Show what answers a query; a newer one takes the place of one still on its way."""
         self._asked = query
+        look = partial(self._look, partial(look_anew, self._store, query, FIRST), query, None)
         if self._revision == 0 and query == Query():  # at the start: the newest ones before all rows are known
+            self._meanwhile = []
+            self.first_sight.hold(partial(self._begin, look))
             first = partial(look_first, self._store, FIRST, self._cache.next_own)
-            self._background.run_latest("first", first, self._show_first, lambda _: None)
-        self._look(partial(look_anew, self._store, query, FIRST), query, None)
+            self._background.run_latest("first", first, self._show_first, lambda _: self.first_sight.end())
+        else:
+            look()
+
+    def _begin(self, look: Callable[[], None]) -> None:
+        """All rows, and after them boards and tags: nobody sees these before."""
+        look()
+        self.catalogue.refresh()
 
     def show_similar(self, picture: Picture) -> None:
         """Show the pictures that look like this one, the most similar first; `set_query` ends it."""
@@ -101,13 +113,14 @@ class GalleryModel(GalleryRows):
 
     def refresh(self) -> None:
         """Bring the rows up to date with the store; selection and place stay where the rows do."""
-        self.catalogue.refresh()
         if self._alike is not None:
             self.show_similar(self._alike)
         elif self._meanwhile is not None or not len(self._order):
             self.set_query(self._asked)
         else:
             self._look_again()
+        if not self.first_sight.is_holding:
+            self.catalogue.refresh()
 
     def _look_again(self) -> None:
         sight = self._order.span(*self._sight)[:WINDOW_MAX]
@@ -117,6 +130,7 @@ class GalleryModel(GalleryRows):
         self._background.run_latest("listing", work, partial(self._catch_up, self._revision), self._on_no_listing)
 
     def _look(self, work: partial[Found], query: Query, alike: Picture | None) -> None:
+        self.first_sight.drop()
         self._meanwhile = []
         self._background.run_latest("listing", work, partial(self._start_over, query, alike), self._on_no_listing)
 
@@ -128,6 +142,9 @@ class GalleryModel(GalleryRows):
             for key, picture in found.pictures.items():
                 self._cache.put(key, picture)
             self.endResetModel()
+            self.first_sight.rows_shown()
+        else:
+            self.first_sight.end()
 
     def _start_over(self, query: Query, alike: Picture | None, found: Found) -> None:
         meanwhile, self._meanwhile = self._meanwhile or [], None

@@ -59,7 +59,9 @@ class Librarian(QObject):
         self._watch.timeout.connect(self._visit)
 
     def start(self, told: int) -> None:
-        """Begin once the first rows are shown; the first `told` notices are known already."""
+        """Begin once the rows are shown, and only once; the first `told` notices are known already."""
+        if self._watch.isActive():
+            return
         self._told = told
         self._background.run(partial(self._library.care, self._on_change, self._stop.is_set), self._on_done)
         self._watch.start()

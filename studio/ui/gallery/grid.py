@@ -29,6 +29,7 @@ from studio.ui.gallery.tiles import GAP, Tile, paint_heading, paint_tile
 from studio.ui.theme import colors
 
 TILE_PX_MIN, TILE_PX_MAX = 64, 256  # as the setting "thumbnail_px"
+FIRST_MS = 1000  # all rows wait at most so long for the first pictures, on a slow disk or a busy machine
 Index = QModelIndex | QPersistentModelIndex
 
 
@@ -234,6 +235,9 @@ class TileGrid(QAbstractItemView):
         self._hovered = -1
         if self._anchor is None:
             self.verticalScrollBar().setValue(0)
+        if self.isVisible() and self._pictures.first_sight.is_holding:
+            self._pictures.first_sight.looked_at()
+            QTimer.singleShot(FIRST_MS, self, self._pictures.first_sight.end)
         self._lay_out_later()
 
     def rowsInserted(self, parent: Index, start: int, end: int) -> None:
@@ -310,6 +314,8 @@ class TileGrid(QAbstractItemView):
             if not spots or region.intersects(cell):
                 selected = any(first <= row <= last for first, last in chosen)
                 paint_tile(painter, cell, self._tile(picture, selected, row == self._hovered, row == current))
+        if self._pictures.first_sight.is_holding and self._is_all_made():
+            self._pictures.first_sight.end()
         if self._band is not None:
             painter.setPen(QPen(colors().color("accent"), 1))
             painter.setBrush(colors().color("accent", 40))
@@ -320,6 +326,12 @@ class TileGrid(QAbstractItemView):
         image = thumbnails.tile(picture.id) if picture is not None else None
         broken = image is None and picture is not None and thumbnails.is_broken(picture.id)
         return Tile(picture, image, broken, selected, hovered, current)
+
+    def _is_all_made(self) -> bool:
+        """Whether every picture in sight stands there, or is known to be broken."""
+        top, made = self.verticalOffset(), self._pictures.thumbnails
+        seen = self._pictures.pictures_at(self.grid().rows_between(top, top + self.viewport().height()))
+        return all(found is not None and (made.tile(found.id) or made.is_broken(found.id)) for found in seen)
 
     def _paint_empty(self, painter: QPainter) -> None:
         painter.setPen(colors().color("text_faint"))
