@@ -18,6 +18,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
+from studio.engine.diffusion.identity import identified
 from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, undecoded
 from studio.engine.diffusion.memory import as_out_of_memory, free, is_lack
 from studio.engine.diffusion.models import Model, ModelPool
@@ -137,8 +138,8 @@ class DiffusionEngine:
 
     def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float, level: Level) -> Rendered:
         """Make the picture with the guests that are left."""
-        recipe = guests.recipe
-        model = self._loaded(recipe, ready, report)
+        model = self._loaded(guests.recipe, ready, report)
+        guests.recipe = recipe = identified(guests, ready.pool, report)
         made_from = recipe, model.key, guests.sampler_version, level
         last = self._last
         if last is not None and last[0] == made_from and still_there(last[2]) and not guests.faults:
@@ -163,7 +164,7 @@ class DiffusionEngine:
         place = Placement(model, self._learnt.get(_demand(recipe), Level.WHOLE))
         report.phase("decoding")
         with place.at_work(model.vae), interruptible((model.vae.decoder,), report):
-            pixels = decode_patiently(model.vae, latents_of(kept).to(model.device))
+            pixels = decode_patiently(model.vae, latents_of(kept).to(model.device), recipe.tiling)
         return replace(_finished(guests, model, ready, pixels, report, began), recipe=guests.made_recipe())
 
     def _paint(
@@ -180,13 +181,13 @@ class DiffusionEngine:
             report.decoding(undecoded(latents, guests.made_recipe(), time.monotonic() - began))
             with place.at_work(model.vae), interruptible((model.vae.decoder,), report):
                 try:
-                    return _looked_at(decode(model.vae, latents), guests)
+                    return _looked_at(decode(model.vae, latents, recipe.tiling), guests)
                 except (MemoryError, RuntimeError) as error:
                     if not is_lack(error):
                         raise
                 free()  # the loop has run: better slowly than again
                 guests.note_once("Memory was short: the picture was decoded in tiles, on the processor.")
-                return _looked_at(decode_patiently(model.vae, latents), guests)
+                return _looked_at(decode_patiently(model.vae, latents, recipe.tiling), guests)
 
     def _loaded(self, recipe: Recipe, ready: _Ready, report: Reporter) -> Model:
         """The model of a recipe, with another VAE in it where the recipe names one."""

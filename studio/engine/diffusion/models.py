@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import torch
 
 from studio.core.errors import ModelMissing
 from studio.core.model_files import Kind, Traits
+from studio.core.paths import RESOURCES
 from studio.core.recipe import ModelRef
 from studio.core.weights import read_weight_header
 from studio.engine.checkpoints import controlnet_base, in_words
@@ -21,7 +22,7 @@ from studio.engine.diffusion.parts import Parts, Poll, load_controlnet, load_fol
 from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
 from studio.engine.diffusion.single_file import load_controlnet_file, load_file, load_vae_file
-from studio.engine.intake.library import Library
+from studio.engine.intake.library import Library, nothing
 from studio.engine.models import (
     CONTROLNET,
     check_model,
@@ -124,7 +125,7 @@ class ModelPool:
     def get(self, ref: ModelRef | str, exact: bool, poll: Poll) -> Model:
         """The model of this name, in float32 if `exact`. Raises `ModelMissing`."""
         ref = ModelRef(name=ref) if isinstance(ref, str) else ref
-        place, key = self._place(ref, exact)
+        place, key = self._place(ref, exact, poll=poll)
         if key not in self._kept:
             for stale in [known for known in self._kept if known[0] == place and known[1] != key[1]]:
                 del self._kept[stale]  # its files were replaced
@@ -159,6 +160,20 @@ class ModelPool:
             model.controlnets[key] = loaded(place, model.dtype).to(model.device)
         return name, model.controlnets[key]
 
+    def named(self, ref: ModelRef, kind: Kind, poll: Poll) -> ModelRef:
+        """The reference with the SHA-256 of what is loaded under it here. What ships is known by its name alone.
+
+        Each file is read once while it does not change, and a library remembers what it was told. Raises `ModelMissing`.
+        """
+        if self._library is not None:
+            found = self._library.find(ref.name, ref.sha256, kind, poll)
+            return replace(ref, sha256="" if found.ships else self._library.known_digest(found, poll))
+        place = self._place(ref, False, kind)[0]
+        if place.is_relative_to(RESOURCES):
+            return replace(ref, sha256="")
+        poll()
+        return replace(ref, sha256=self._digest(place.is_file(), _weights_of(ref.name, place, kind)))
+
     def clear(self) -> None:
         """Let go of everything loaded."""
         self._kept.clear()
@@ -171,12 +186,16 @@ class ModelPool:
             del self._kept[key]
         return bool(others)
 
-    def _place(self, ref: ModelRef, exact: bool, kind: Kind = Kind.CHECKPOINT) -> tuple[Path, _Key]:
+    def _place(
+        self, ref: ModelRef, exact: bool, kind: Kind = Kind.CHECKPOINT, poll: Poll = nothing
+    ) -> tuple[Path, _Key]:
         """Where a thing lies, and all that decides what is loaded of it. Raises `ModelMissing`."""
         traits = None
         if self._library is not None:
-            found = self._library.find(ref.name, ref.sha256, kind)
+            found = self._library.find(ref.name, ref.sha256, kind, poll)
             place, traits = found.path, found.traits
+            if found.sha256 and place.is_file():  # read for its digest before: not again
+                self._digests.setdefault((str(place), found.size, found.mtime_ns), bytes.fromhex(found.sha256))
             if kind is Kind.CHECKPOINT:
                 check_model(found.name, place)
         elif kind is Kind.CHECKPOINT:
@@ -261,6 +280,14 @@ class ModelPool:
 def _inside(place: Path, part: str) -> Path:
     """The folder of one part, which may be given itself or lie in a model's."""
     return place / part if (place / part / "config.json").is_file() else place
+
+
+def _weights_of(name: str, place: Path, kind: Kind) -> tuple[Path, ...]:
+    """The weight files of a model, or of a part that is a file or a folder."""
+    if place.is_file() or kind is Kind.CHECKPOINT:
+        return weight_files(name, place)
+    part = _inside(place, CONTROLNET if kind is Kind.CONTROLNET else "vae")
+    return component_weights(name, part, "diffusion_pytorch_model")
 
 
 def _is_xl(unet: Any) -> bool:

@@ -26,6 +26,18 @@ def never() -> bool:
     return False
 
 
+def nothing() -> None:
+    """Nobody wants to stop."""
+
+
+def _asking(poll: Callable[[], None]) -> Stop:
+    def stop() -> bool:
+        poll()
+        return False
+
+    return stop
+
+
 class Library:
     """Thread-safe. `folders` are searched in order; `ships` is the one among them that comes with the studio.
 
@@ -80,11 +92,14 @@ class Library:
         self._keep(0.0)
         return self.installed()
 
-    def find(self, name: str, sha256: str = "", kind: Kind = Kind.CHECKPOINT) -> ModelFile:
+    def find(
+        self, name: str, sha256: str = "", kind: Kind = Kind.CHECKPOINT, poll: Callable[[], None] = nothing
+    ) -> ModelFile:
         """The thing of this digest, wherever it lies and whatever it is called now; else of this name.
 
-        Scans once if that was never done. A `sha256` of 8 and more digits may be the beginning of one. Raises
-        `ModelMissing`, also for one that is there but cannot be used.
+        Scans once if that was never done. A `sha256` of 8 and more digits may be the beginning of one. If there is
+        nothing of either, what has no digest yet is read for it; `poll()` is called meanwhile and may raise to stop it.
+        Raises `ModelMissing`, also for one that is there but cannot be used.
         """
         if not self._scanned:
             self.scan()
@@ -96,6 +111,8 @@ class Library:
         usable = [file for file in (*same, *named) if not file.problem]
         if usable:
             return self._still_there(usable[0])
+        if len(sha256) >= 8 and (moved := self._by_reading(sha256, kind, poll)) is not None:
+            return moved
         if named:
             raise ModelMissing(f"The model “{name}” cannot be used. {named[0].problem}")
         known = ", ".join(dict.fromkeys(file.name for file in ofkind if not file.problem)) or "none"
@@ -119,6 +136,24 @@ class Library:
             raise ModelMissing(f"“{file.name}” cannot be read.", "Nothing was changed.", str(error)) from None
         return self._change(key, KEEP_SECONDS, sha256=sha256)
 
+    def known_digest(self, file: ModelFile, poll: Callable[[], None]) -> str:
+        """The digest of a file that is about to be loaded: as remembered, else computed now and remembered.
+
+        `poll()` is called between pieces and may raise to stop it. Raises `ModelMissing` as `digest` does. A file that
+        was changed since the last scan is looked for anew, once.
+        """
+        with self._lock:
+            known = self._memory.get(str(file.path))
+            parts = tuple(Path(part) for part in known.files) if known is not None else (file.path,)
+        with contextlib.suppress(OSError):
+            if measure(parts) != (file.size, file.mtime_ns):
+                self.scan()
+                file = self.find(file.name, "", file.kind)
+        if not file.sha256:
+            file = self.digest(file, _asking(poll))
+            self._keep(0.0)
+        return file.sha256
+
     def answer(
         self,
         file: ModelFile,
@@ -140,6 +175,17 @@ class Library:
                 raise StudioError(f"“{file.name}” is no longer known.", "Look for models again.")
             answers = dict(self._memory[key].answers) | said
             return self._change(key, 0.0, answers=tuple(sorted(answers.items())))
+
+    def _by_reading(self, sha256: str, kind: Kind, poll: Callable[[], None]) -> ModelFile | None:
+        """The file of this digest among those that have none yet: moved and renamed since, and never read here."""
+        for file in self.undigested():
+            if file.kind is kind:
+                with contextlib.suppress(ModelMissing):  # gone meanwhile: not this one
+                    digested = self.digest(file, _asking(poll))
+                    if digested.sha256.startswith(sha256):
+                        self._keep(0.0)
+                        return digested
+        return None
 
     def _still_there(self, file: ModelFile) -> ModelFile:
         if not file.path.exists():

@@ -47,7 +47,8 @@ def component_stem(folder: Path, names: frozenset[str]) -> str:
 def read_pipeline(name: str, folder: Path) -> tuple[Traits, tuple[Path, ...]]:
     """What a whole model is, and its weight files. What is wrong with it stands in `problem`."""
     index = _json(folder / INDEX)
-    wished = _own_code(index) or next(filter(None, (_own_code(_json(file)) for file in _configs(folder))), "")
+    wished = next(filter(None, (_own_code(_json(file)) for file in _configs(folder))), "")
+    wished = _own_code(index) or _own_parts(index) or wished
     if wished:
         return Traits(kind=Kind.CHECKPOINT, layout="folder", problem=_CODE.replace("{what}", wished)), ()
     pipeline = str(index.get("_class_name", ""))
@@ -126,7 +127,13 @@ def _own_code(config: dict[str, Any]) -> str:
     name = config.get("_class_name")
     if name is not None and not isinstance(name, str):
         return "_class_name"
-    for part, entry in config.items():
+    return ""
+
+
+def _own_parts(index: dict[str, Any]) -> str:
+    """The first part of a whole model that comes from a library of its own, or "". In the config of one part a pair
+    of names is nothing of the kind: a small UNet lists two kinds of blocks."""
+    for part, entry in index.items():
         named = isinstance(entry, list) and len(entry) == 2 and not part.startswith("_")
         if named and isinstance(entry[1], str) and entry[0] not in _LIBRARIES:
             return f"{part} from {str(entry[0])[:60]}"
