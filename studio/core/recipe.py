@@ -39,7 +39,8 @@ class Size:
 class ModelRef:
     """A model by name, never by path: recipes travel between machines. "mini" is the one that ships.
 
-    `sha256` is the digest of its single file, "" if not known: by it a file is found that was moved or renamed.
+    `sha256` is the digest of its single file, of a folder what `MadeWith.model_digest` says: by it a file is found that
+    was moved or renamed. Filled in from the bytes that were loaded when the picture is made; "" of what ships.
     """
 
     name: str = "mini"
