@@ -5,7 +5,7 @@ What each needs of the gallery is imported when it first works, in the thread th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +13,19 @@ from typing import TYPE_CHECKING
 from studio.core.export import ExportReport, ExportWish, SheetWish
 from studio.core.pixels import Pixels
 from studio.core.plot import Plot
+from studio.core.plot_text import PlotNote, PlotsNote
 from studio.core.recipe import Recipe
 from studio.core.verify import Distance
 from studio.state.background import Background
 from studio.state.compare import Comparison
 from studio.state.export import Exporter, Progress
 from studio.state.job_queue import JobQueue
-from studio.state.plot import CellNow, OnTile, Plots
+from studio.state.messages import Messages
+from studio.state.plot import CellNow, OnFound, OnTile, Plots
+from studio.state.plot_keeper import load_plots
 from studio.state.plugins_model import PluginsModel
+
+_JUST_BEFORE = 120.0  # seconds before a note in which a picture may have been saved that it does not know
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +44,27 @@ def make_plots(
 ) -> Plots:
     """Plots whose sheets are saved in this store."""
     return Plots(queue, plugins, models, partial(_draw_plot, store), background)
+
+
+def take_up_plot(
+    store: GalleryStore, plots: Plots, messages: Messages, threads: Mapping[str, Background], done: Callable[[], None]
+) -> None:
+    """Read what the last session left of a plot, behind what "files" has to do already: the queue has its jobs back.
+
+    Then `done()`. The cells' pictures are looked for once the store is open.
+    """
+
+    def find(note: PlotNote, on_found: OnFound) -> None:
+        threads["store"].run(partial(_cells_of, store, note), on_found, messages.error)
+
+    def take_up(read: tuple[PlotsNote, str]) -> None:
+        note, notice = read
+        if notice:
+            messages.warn(notice)
+        plots.take_up(note, find)
+        done()
+
+    threads["files"].run(partial(load_plots, store.folders.plot), take_up)
 
 
 def make_exporter(background: Background) -> Exporter:
@@ -62,6 +88,22 @@ def _difference(first: Pixels, second: Pixels, gain: float) -> Pixels | None:
     from studio.gallery.pixel_compare import difference
 
     return difference(first, second, gain)
+
+
+def _cells_of(store: GalleryStore, note: PlotNote) -> tuple[Picture | None, ...]:
+    """The pictures of a plot's cells. The studio may have died between a file and the note that it is there."""
+    from studio.gallery.just_saved import saved_since
+
+    ids = {cell.recipe: known.picture for cell, known in zip(note.plot.cells, note.cells, strict=True)}
+    unsure = [
+        cell.recipe
+        for cell, known in zip(note.plot.cells, note.cells, strict=True)
+        if not known.picture and not known.over
+    ]
+    ids |= saved_since(store.folders, unsure, note.at - _JUST_BEFORE)
+    made = {picture.id: picture for picture in store.get_many(filter(None, ids.values()))}
+    pictures = [made.get(known.picture or ids[c.recipe]) for c, known in zip(note.plot.cells, note.cells, strict=True)]
+    return tuple(None if picture is None or picture.made_with.sheet else picture for picture in pictures)
 
 
 def _draw_plot(

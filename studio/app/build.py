@@ -27,7 +27,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, make_engine
-from studio.engine.intake.places import all_folders, make_library, own_folders
+from studio.engine.intake.places import FilePlaces, all_folders, make_library, own_folders
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
@@ -151,7 +151,7 @@ def build(
     for sentence in filter(None, (notice, draft_notice)):
         messages.warn(sentence)
     places, shelf = all_folders(folders, settings), make_library(folders, settings)
-    room = PluginRoom(folders, (folders.models, folders.files, *own_folders(settings)), safe_mode)
+    room = PluginRoom(folders, FilePlaces(settings, folders.models, folders.files), safe_mode)
     store = GalleryStore(folders, room.read_metadata, read_only)
     threads = {name: Background(name) for name in THREADS}
     for thread in threads.values():
@@ -262,12 +262,17 @@ def _state(
         full_image=full_image,
         control_maps=control_maps,
         intake=intake,
-        tokens=Tokens(_CountTokens(places), threads["tokens"]),
+        tokens=Tokens(_CountTokens(places, shelf), threads["tokens"]),
         settings=settings,
         settings_saver=saver,
         read_input=images.read,
         plugins=plugins,
-        own_files=OwnFiles(folders.files, (folders.loras, *own_folders(settings)), threads["files"]),
+        own_files=OwnFiles(
+            folders.files,
+            FilePlaces(settings, folders.models),
+            threads["files"],
+            shown=FilePlaces(settings, folders.loras),
+        ),
         model_files=files,
         downloads=make_downloads(folders, settings, threads["hub"], threads["downloads"]),
         own_model_folders=partial(own_folders, settings),
@@ -339,13 +344,13 @@ def _foreign_picture(file: Path | bytes) -> bytes:
 class _CountTokens:
     """The token counter, imported at the first count, in the thread that counts."""
 
-    def __init__(self, folders: tuple[Path, ...]) -> None:
-        self._folders = folders
+    def __init__(self, folders: tuple[Path, ...], shelf: Library) -> None:
+        self._folders, self._shelf = folders, shelf
         self._counter: TokenCounter | None = None
 
     def __call__(self, model: str, text: str) -> TokenCount:
         if self._counter is None:
             from studio.engine.tokens import TokenCounter
 
-            self._counter = TokenCounter(self._folders)
+            self._counter = TokenCounter(self._folders, self._shelf)
         return self._counter.count(model, text)

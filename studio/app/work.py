@@ -15,7 +15,7 @@ from studio.engine import Engine, Rendered, Runner
 from studio.engine.journal import Journal, left_over
 from studio.engine.spool import Spool
 from studio.gallery.store import GalleryStore
-from studio.state.aftermath import read_only_words, tell_aftermath
+from studio.state.aftermath import read_only_words
 from studio.state.background import Background
 from studio.state.job_queue import JobQueue
 from studio.state.messages import Messages
@@ -61,11 +61,7 @@ def make_queue(
         spool=spool,
     )
 
-    def take_in(left: tuple[Kept, ...]) -> None:
-        queue.restore(left)
-        tell_aftermath(messages, queue, opening.before)
-
-    files.run(partial(left_over, journal, spool, partial(_is_saved, folders)), take_in)
+    files.run(partial(left_over, journal, spool, partial(_is_saved, folders)), queue.restore)
     return queue
 
 

@@ -66,6 +66,11 @@ class Folders:
         return self.root / "draft.json"
 
     @property
+    def plot(self) -> Path:
+        """The axes of the last plot, and what became of its cells until its sheet is drawn."""
+        return self.root / "plot.json"
+
+    @property
     def queue(self) -> Path:
         """What is known of jobs that are not over: one journal for each running studio."""
         return self.root / "queue"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,21 @@ LOOKED_AT = 500  # pictures after `since`; the wanted one is among the first
 
 def was_saved(folders: Folders, recipe: Recipe, since: float) -> bool:
     """Whether a file of the pictures folder has this recipe and was saved after `since` (seconds since 1970)."""
-    wanted = stored_form(recipe)
+    return bool(saved_since(folders, (recipe,), since))
+
+
+def saved_since(folders: Folders, recipes: Iterable[Recipe], since: float) -> dict[Recipe, str]:
+    """Which of these recipes have a file that was saved after `since`, and the id of the first picture of each."""
+    wanted = {stored_form(recipe): recipe for recipe in recipes}
+    found: dict[Recipe, str] = {}
     for file in _after(folders.pictures, datetime.fromtimestamp(since, UTC))[:LOOKED_AT]:
+        if len(found) == len(wanted):
+            break
         with suppress(StudioError):
-            if read_imprint(file).recipe == wanted:
-                return True
-    return False
+            recipe = wanted.get(read_imprint(file).recipe)
+            if recipe is not None:
+                found.setdefault(recipe, file.stem)
+    return found
 
 
 def _after(pictures: Path, moment: datetime) -> list[Path]:

@@ -11,6 +11,9 @@ from studio.core.library_lock import Holder
 from studio.core.session import Before
 from studio.state.job_queue import JobQueue
 from studio.state.messages import Message, Messages
+from studio.state.plot import Plots
+
+SEEDS_NAMED = 5
 
 
 def tr(text: str) -> str:
@@ -18,15 +21,21 @@ def tr(text: str) -> str:
     return QCoreApplication.translate("aftermath", text)
 
 
-def tell_aftermath(messages: Messages, queue: JobQueue, before: Before) -> None:
-    """One notice for a crash, or for work that was left; nothing after an ordinary end with an empty queue."""
-    held = len(queue.held)
-    interrupted = [job for job in queue.jobs if job.state is JobState.INTERRUPTED]
-    undecoded = [job for job in interrupted if job.undecoded]
-    if not before.crashed and not held and not interrupted:
+def tell_aftermath(messages: Messages, queue: JobQueue, before: Before, plots: Plots | None = None) -> None:
+    """One notice for a crash, or for work that was left; nothing after an ordinary end with an empty queue.
+
+    The cells of a half done plot are told of by whoever offers to go on with it.
+    """
+    plot = plots.note.plot if plots is not None else None
+    apart = {cell.key for cell in plot.cells} if plot is not None else set()
+    held = [job for job in queue.held if job.key not in apart]
+    left = [job for job in queue.jobs if job.state is JobState.INTERRUPTED and job.key not in apart]
+    undecoded = [job for job in left if job.undecoded]
+    interrupted = [job for job in left if not job.undecoded]
+    if not before.crashed and not held and not left:
         return
     buttons = _buttons(queue, held, undecoded)
-    kept = _kept(held, len(interrupted) - len(undecoded), len(undecoded))
+    kept = _kept(held, interrupted, undecoded)
     if before.crashed:
         at = tr(" It was {at}.").replace("{at}", before.at) if before.at else ""
         words = [tr("All saved pictures and what stood in the panels are kept."), kept]
@@ -69,28 +78,38 @@ def read_only_words(holder: Holder) -> tuple[str, str]:
     return headline.replace("{who}", str(holder)), hint
 
 
-def _kept(held: int, interrupted: int, undecoded: int) -> str:
+def _kept(held: list[Job], interrupted: list[Job], undecoded: list[Job]) -> str:
     counted = (
         (held, tr("1 picture was waiting and waits in the queue until you say so."),
          tr("{n} pictures were waiting and wait in the queue until you say so.")),
-        (undecoded, tr("1 picture was made but not decoded; its steps are kept."),
-         tr("{n} pictures were made but not decoded; their steps are kept.")),
-        (interrupted, tr("1 picture was interrupted; it runs again only if you wish it."),
-         tr("{n} pictures were interrupted; they run again only if you wish it.")),
+        (undecoded, tr("1 picture was made but not decoded ({seeds}); its steps are kept."),
+         tr("{n} pictures were made but not decoded ({seeds}); their steps are kept.")),
+        (interrupted, tr("1 picture was interrupted ({seeds}); it runs again only if you wish it."),
+         tr("{n} pictures were interrupted ({seeds}); they run again only if you wish it.")),
     )  # fmt: skip
-    return "\n".join((one if n == 1 else many).replace("{n}", str(n)) for n, one, many in counted if n)
+    return "\n".join(
+        (one if len(jobs) == 1 else many).replace("{n}", str(len(jobs))).replace("{seeds}", _seeds(jobs))
+        for jobs, one, many in counted
+        if jobs
+    )
 
 
-def _buttons(queue: JobQueue, held: int, undecoded: list[Job]) -> list[tuple[str, Callable[[], None]]]:
+def _seeds(jobs: list[Job]) -> str:
+    """Which ones are meant, as far as that can be read at a glance."""
+    named = ", ".join(str(job.recipe.seed) for job in jobs[:SEEDS_NAMED])
+    words = tr("seed {n}") if len(jobs) == 1 else tr("seeds {n}")
+    return words.replace("{n}", named + (" …" if len(jobs) > SEEDS_NAMED else ""))
+
+
+def _buttons(queue: JobQueue, held: list[Job], undecoded: list[Job]) -> list[tuple[str, Callable[[], None]]]:
     buttons: list[tuple[str, Callable[[], None]]] = []
     if held:
-        buttons.append((tr("Go on"), lambda: queue.go_on()))
+        buttons.append((tr("Go on"), lambda: _each(queue.go_on, held)))
     if undecoded:
-        ids = [job.id for job in undecoded]
-        buttons.append((tr("Decode again"), lambda: _decode_all(queue, ids)))
+        buttons.append((tr("Decode again"), lambda: _each(queue.decode_again, undecoded)))
     return buttons
 
 
-def _decode_all(queue: JobQueue, ids: list[int]) -> None:
-    for job_id in ids:
-        queue.decode_again(job_id)
+def _each(wish: Callable[[int], None], jobs: list[Job]) -> None:
+    for job in jobs:
+        wish(job.id)

@@ -12,24 +12,30 @@ from PySide6.QtWidgets import QDialog
 
 from studio.core.errors import BadInputImage, StudioError
 from studio.core.picture import Picture
+from studio.state.messages import Message
 from studio.ui.compare.dropped import pictures_in
 from studio.ui.compare.window import CompareWindow
 from studio.ui.export.dialog import ExportDialog
 from studio.ui.plot.dialog import PlotDialog
+from studio.ui.plot.words import offer
 
 if TYPE_CHECKING:
     from studio.ui.main_window import MainWindow
 
 
 class Benches(QObject):
-    """Mutable state: the compare and plot windows, made at their first use."""
+    """Mutable state: the compare and plot windows, made at their first use; `_offered`, the headline that offers to go on."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
         self._window, self._state = window, window.state
         self.compare: CompareWindow | None = None
         self.plot: PlotDialog | None = None
-        self._state.plots.sheet_added.connect(self._on_sheet)
+        self._offered = ""
+        plots = self._state.plots
+        plots.sheet_added.connect(self._on_sheet)
+        plots.taken_up.connect(self._offer_to_go_on)
+        plots.changed.connect(self._on_plot)
 
     def can_compare(self) -> bool:
         """Whether exactly two pictures are selected."""
@@ -105,6 +111,36 @@ class Benches(QObject):
         if self.plot is None or not self.plot.isVisible():
             words = self.tr("The plot is made; its sheet is in the history.")
             self._state.messages.info(words, "", self.tr("Show it"), partial(self._window.history.show_picture, sheet))
+
+    def _offer_to_go_on(self) -> None:
+        """A plot was half done when the studio ended: nothing of it is made before the artist says so."""
+        plots = self._state.plots
+        self._offered, hint = offer(plots.cells)
+        action = self.tr("Go on") if plots.is_held else self.tr("Make what is missing")
+        self._state.messages.post(
+            Message(
+                level="info",
+                headline=self._offered,
+                hint=hint,
+                action=action,
+                on_action=plots.go_on if plots.is_held else self._make_missing,
+                other=self.tr("Show the plot"),
+                on_other=self.show_plot,
+                stays=True,
+            )
+        )
+
+    def _make_missing(self) -> None:
+        try:
+            self._state.plots.make_missing()
+        except StudioError as error:
+            self._state.messages.error(error)
+
+    def _on_plot(self) -> None:
+        """It goes on, from wherever that was wished: the offer is settled."""
+        if self._offered and (self._state.plots.is_running or self._state.plots.is_drawing):
+            self._window.centre.messages.take_away(self._offered)
+            self._offered = ""
 
     def _on_dropped(self, side: int, mime: QMimeData) -> None:
         try:

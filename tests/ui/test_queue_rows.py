@@ -94,8 +94,8 @@ def test_the_notice_says_what_was_kept_and_goes_on(studio: Studio, qtbot: QtBot)
     assert message.hint.split("\n") == [
         "All saved pictures and what stood in the panels are kept.",
         "1 picture was waiting and waits in the queue until you say so.",
-        "1 picture was made but not decoded; its steps are kept.",
-        "1 picture was interrupted; it runs again only if you wish it.",
+        "1 picture was made but not decoded (seed 3); its steps are kept.",
+        "1 picture was interrupted (seed 2); it runs again only if you wish it.",
     ]
     assert (message.action, message.other, message.detail, message.stays) == ("Go on", "Decode again", "stacks", True)
     message.on_action()

@@ -69,9 +69,11 @@ class AxisRow(QFrame):
         self._show()
 
     def choose(self, field_id: str, text: str) -> None:
-        """Put a field and its values here."""
+        """Put a field and its values here. One that cannot be varied now changes nothing."""
+        if self.field.findData(field_id) < 0:
+            return
         with QSignalBlocker(self.field):
-            self.field.setCurrentIndex(max(0, self.field.findData(field_id)))
+            self.field.setCurrentIndex(self.field.findData(field_id))
         self.values.setText(text)
         self._kept[field_id] = text
         self._show()
@@ -80,6 +82,11 @@ class AxisRow(QFrame):
         """Say what is wrong with these values together with the others."""
         self._trouble = error
         self._show_problem()
+
+    @property
+    def typed(self) -> tuple[str, str]:
+        """The field's id and the text, as they stand."""
+        return self.field_id, self.values.text() if self.field_id else ""
 
     @property
     def field_id(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QSize, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
@@ -16,6 +18,7 @@ from studio.state.plot import CellState
 from studio.state.studio_state import StudioState
 from studio.ui.plot.axis_row import AxisRow
 from studio.ui.plot.grid import PlotGrid
+from studio.ui.plot.words import count_made, what_is_missing
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 from studio.ui.words import duration, facts_line
 
@@ -24,7 +27,8 @@ _LATELY = 24
 
 
 class PlotDialog(QDialog):
-    """Mutable state: `_plan`, the plot that Generate would start, None while something is wrong; `_began`.
+    """Mutable state: `_plan`, the plot that Generate would start, None while something is wrong; `_fresh` while the last
+    plot is shown instead; `_began`, when cells began to be made, and how many were over `_before` that.
 
     Signals: `picture_wished(Picture)` - the sheet shall be shown; `started()` - a plot was queued.
     """
@@ -39,7 +43,7 @@ class PlotDialog(QDialog):
         self.resize(QSize(920, 620))
         self._state, self._plots = state, state.plots
         self._plan: Plot | None = None
-        self._began = 0.0
+        self._began, self._before = 0.0, 0
         self._fresh = False
         names = (self.tr("Columns"), self.tr("Rows"), self.tr("Blocks"))
         self.axes = tuple(AxisRow(name, optional=number > 0) for number, name in enumerate(names))
@@ -53,6 +57,7 @@ class PlotDialog(QDialog):
             axis.edited.connect(self._on_edited)
         state.draft.changed.connect(self._later.start)
         self._plots.changed.connect(self._show)
+        self._plots.taken_up.connect(self._on_taken_up)
         self._begin()
 
     @property
@@ -82,15 +87,20 @@ class PlotDialog(QDialog):
             self.problem.setText(str(problem))
             self._show()
         elif self._plan is not None:
-            self._began, self._fresh = time.monotonic(), True
-            try:
-                self._plots.start(self._plan)
-            except StudioError as error:
-                self.problem.setText(str(error))
-                self._fresh = False
-                self._show()
-            else:
-                self.started.emit()
+            self._remember()
+            self._fresh = self._make(partial(self._plots.start, self._plan))
+            self._show()
+
+    def _make(self, wish: Callable[[], None]) -> bool:
+        """Have cells made; whether that was possible."""
+        self._began, self._before = time.monotonic(), sum(cell.state.is_final for cell in self._plots.cells)
+        try:
+            wish()
+        except StudioError as error:
+            self.problem.setText(str(error))
+            return False
+        self.started.emit()
+        return True
 
     # Building
     def _build(self) -> None:
@@ -134,10 +144,15 @@ class PlotDialog(QDialog):
         self.status = ElidedLabel("", "muted")
         self.show_sheet = QPushButton(self.tr("Show the sheet"))
         self.show_sheet.clicked.connect(self._on_show_sheet)
-        self.again = QPushButton(self.tr("Draw the sheet again"))
+        self.missing = QPushButton(self.tr("Make what is missing"))
+        self.missing.clicked.connect(self._on_missing)
+        self.again = QPushButton(self.tr("Draw the sheet"))
         self.again.clicked.connect(self._plots.draw_again)
         self.cancel = QPushButton(self.tr("Cancel the plot"))
         self.cancel.clicked.connect(self._plots.cancel)
+        self.go_on = QPushButton(self.tr("Go on"))
+        self.go_on.setProperty("look", "primary-small")
+        self.go_on.clicked.connect(lambda: self._make(self._plots.go_on))
         self.generate = QPushButton()
         self.generate.setObjectName("plotGenerate")
         self.generate.setProperty("look", "primary-small")
@@ -148,17 +163,22 @@ class PlotDialog(QDialog):
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(self.status, 1)
-        for button in (self.show_sheet, self.again, self.cancel, close, self.generate):
-            button.setAutoDefault(button is self.generate)
+        for button in (self.show_sheet, self.again, self.missing, self.cancel, close, self.go_on, self.generate):
+            button.setAutoDefault(button in (self.go_on, self.generate))
             row.addWidget(button)
         return row
 
     def _begin(self) -> None:
-        """At first the axes that say most for least; a plot under way comes back as it is."""
+        """The axes as they stood last, at first those that say most for least; a plot under way comes back as it is."""
         self._offer_fields()
-        self.axes[0].choose("steps", "5, 10, 20")
-        self.axes[1].choose("guidance_scale", "2-8 (+2)")
+        usual = (("steps", "5, 10, 20"), ("guidance_scale", "2-8 (+2)"))
+        for axis, (field, text) in zip(self.axes, self._plots.typed or usual, strict=False):
+            axis.choose(field, text)
+        self._fresh = self._plots.plot is not None and self._plots.sheet is None
         self.plan_now()
+
+    def _remember(self) -> None:
+        self._plots.remember(tuple(axis.typed for axis in self.axes))
 
     # Planning
     def _offer_fields(self) -> None:
@@ -171,6 +191,7 @@ class PlotDialog(QDialog):
 
     def _on_edited(self) -> None:
         self._fresh = False
+        self._remember()
         self._later.start()
 
     def _plan_from(self, base: Recipe) -> None:
@@ -193,7 +214,7 @@ class PlotDialog(QDialog):
     # Showing
     def _show(self) -> None:
         plots = self._plots
-        busy = plots.is_running or plots.is_drawing
+        busy = plots.is_running or plots.is_drawing or plots.is_held
         for axis in self.axes:
             axis.setEnabled(not busy)
         if busy or (self._fresh and plots.plot is not None):
@@ -236,23 +257,31 @@ class PlotDialog(QDialog):
         self.progress.setRange(0, max(1, len(states)))
         self.progress.setValue(over)
         self.cancel.setVisible(busy)
+        self.go_on.setVisible(plots.is_held and not plots.is_drawing)
+        self.go_on.setDefault(plots.is_held)
         self.generate.setVisible(not busy)
+        self.generate.setDefault(not busy)
         self.generate.setEnabled(self._plan is not None)
         self.show_sheet.setVisible(not busy and self._fresh and plots.sheet is not None)
         made = any(cell.picture is not None for cell in plots.cells)
         self.again.setVisible(not busy and self._fresh and made and plots.sheet is None)
+        lacking = sum(cell.picture is None for cell in plots.cells)
+        self.missing.setVisible(not busy and self._fresh and lacking > 0)
         self.status.setText(self._status_words(states, over))
 
     def _status_words(self, states: list[CellState], over: int) -> str:
         plots = self._plots
         if plots.is_running:
             words = self.tr("{a} of {b}").replace("{a}", str(over)).replace("{b}", str(len(states)))
-            if not over or not self._began:
+            since = over - self._before
+            if since < 1 or not self._began:
                 return words
-            left = (time.monotonic() - self._began) / over * (len(states) - over)
+            left = (time.monotonic() - self._began) / since * (len(states) - over)
             return f"{words}  ·  {self.tr('about {t} left').replace('{t}', duration(left))}"
         if plots.is_drawing:
             return self.tr("Drawing the sheet …")
+        if plots.is_held or (self._fresh and plots.sheet is None and CellState.INTERRUPTED in states):
+            return f"{count_made(plots.cells)}  ·  {what_is_missing(plots.cells)}"
         if not self._fresh or not states:
             return ""
         failed = sum(state is CellState.FAILED for state in states)
@@ -269,6 +298,14 @@ class PlotDialog(QDialog):
         gallery = self._state.gallery
         rows = range(min(_LATELY, gallery.rowCount()))
         return [picture for row in rows if (picture := gallery.picture(gallery.index(row))) is not None]
+
+    def _on_taken_up(self) -> None:
+        self._fresh = True
+        self._show()
+
+    def _on_missing(self) -> None:
+        if not self._make(self._plots.make_missing):
+            self._show()
 
     def _on_show_sheet(self) -> None:
         if self._plots.sheet is not None:

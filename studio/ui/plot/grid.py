@@ -107,7 +107,12 @@ class PlotGrid(QWidget):
         tokens = colors()
         painter.setPen(Qt.PenStyle.NoPen)
         state = cell.state if cell is not None else CellState.WAITING
-        token = {CellState.RUNNING: "accent_soft", CellState.FAILED: "danger_soft", CellState.CANCELLED: "panel"}
+        token = {
+            CellState.RUNNING: "accent_soft",
+            CellState.FAILED: "danger_soft",
+            CellState.INTERRUPTED: "warning_soft",
+            CellState.CANCELLED: "panel",
+        }
         if state is CellState.RUNNING:
             painter.setPen(QPen(tokens.color("accent"), 1.5))
         painter.setBrush(tokens.color(token.get(state, "raised")))
@@ -120,8 +125,9 @@ class PlotGrid(QWidget):
         else:
             painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
             painter.drawImage(box, image, QRectF(image.rect()))
-        if state is CellState.FAILED and box.width() > 8:
-            painter.setPen(tokens.color("danger"))
+        signs = {CellState.FAILED: "danger", CellState.INTERRUPTED: "warning"}
+        if state in signs and box.width() > 8:
+            painter.setPen(tokens.color(signs[state]))
             painter.setFont(ui_font(max(9, min(16, round(box.height() * 0.5))), ui_font().Weight.DemiBold))
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), "!")
 
@@ -131,6 +137,14 @@ class PlotGrid(QWidget):
             return True
         return super().event(event)
 
+    def _problem(self, cell: CellNow) -> str:
+        words = {
+            CellState.HELD: self.tr("Waits since last time"),
+            CellState.INTERRUPTED: self.tr("Interrupted when the studio ended"),
+            CellState.CANCELLED: self.tr("Cancelled"),
+        }
+        return cell.problem or words.get(cell.state, "")
+
     def _show_tip(self, event: QHelpEvent) -> None:
         boxes = self._boxes()[0] if self._plot is not None else []
         number = next((n for n, box in enumerate(boxes) if box.contains(QPointF(event.pos()))), None)
@@ -138,5 +152,5 @@ class PlotGrid(QWidget):
             QToolTip.hideText()
             return
         words = cell_words(self._plot, self._plot.cells[number]).replace(", ", "\n")
-        problem = self._cells[number].problem if self._cells else ""
+        problem = self._problem(self._cells[number]) if self._cells else ""
         QToolTip.showText(event.globalPos(), plain(f"{words}\n{problem}".strip()), self)
