@@ -136,7 +136,7 @@ def assert_same(engine: Any, stock: Stock, recipe: Recipe, monkeypatch: Any, **m
 
     seen: list[Any] = []
     decode = module.decode
-    monkeypatch.setattr(module, "decode", lambda vae, latents: seen.append(latents.clone()) or decode(vae, latents))
+    monkeypatch.setattr(module, "decode", lambda vae, latents, *_: seen.append(latents.clone()) or decode(vae, latents))
     ours = engine.render(recipe, lambda progress: True)
     latents, pixels = stock.run(recipe, **more)
     assert torch.isfinite(latents).all()

@@ -144,7 +144,7 @@ def test_a_decode_without_memory_does_not_run_the_loop_again(engine: Any, monkey
     plain = engine.render(RECIPE, go_on)
     decode, calls = engine_module.decode, list[int]()
 
-    def lacking(vae: Any, latents: Any) -> Any:
+    def lacking(vae: Any, latents: Any, tiling: Any) -> Any:
         calls.append(1)
         raise MemoryError
 
@@ -163,7 +163,7 @@ def test_a_black_picture_is_never_silent(engine: Any, monkeypatch: pytest.Monkey
     from studio.core.pixels import Pixels
 
     monkeypatch.setattr(
-        engine_module, "decode", lambda _vae, _latents: Pixels(width=64, height=64, data=bytes(64 * 64 * 3))
+        engine_module, "decode", lambda *_: Pixels(width=64, height=64, data=bytes(64 * 64 * 3))
     )
     rendered = engine.render(RECIPE, go_on)
     assert "black all over" in rendered.made_with.notes[0]

@@ -251,7 +251,7 @@ def test_t2i_adapter_on_xl_as_the_stock_pipeline_has_it(pair: Pair, monkeypatch:
     recipe = wanted("sdxl", scheduler="euler", plugins=(use,), steps=3)
     seen: list[Any] = []
     decode = module.decode
-    monkeypatch.setattr(module, "decode", lambda vae, latents: seen.append(latents.clone()) or decode(vae, latents))
+    monkeypatch.setattr(module, "decode", lambda vae, latents, *_: seen.append(latents.clone()) or decode(vae, latents))
     ours = engine.render(recipe, lambda progress: True)
 
     stock = Stock((pair.folders,))

@@ -7,11 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from studio.core.choices import Tiling
 from studio.core.errors import BadPicture
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
 from studio.engine.diffusion.memory import is_lack
 from studio.engine.diffusion.scaling import must_upcast, unscaled
+from studio.engine.diffusion.seamless import continued, cut_back, seamless, works_in_tiles
 from studio.engine.protocol import Undecoded
 
 
@@ -29,28 +31,28 @@ def noise(generator: torch.Generator, channels: int, height: int, width: int, de
 
 
 @torch.no_grad()
-def decode(vae: Any, latents: Tensor) -> Pixels:
+def decode(vae: Any, latents: Tensor, tiling: Tiling = Tiling.OFF) -> Pixels:
     """The picture of latents (1, channels, height / f, width / f). Raises `BadPicture` when it has NaN or infinities.
 
     A VAE in 16 bits that overflows is run again in 32 bits (SD's own VAE does so on some pictures), SDXL's at once.
     """
     check_finite(latents, "while the picture formed")
     latents = unscaled(vae, latents)
-    image = None if must_upcast(vae) else _decoded(vae, latents)
+    image = None if must_upcast(vae) else _decoded(vae, latents, tiling)
     if image is None or (not bool(torch.isfinite(image).all()) and vae.dtype != torch.float32):
         kept = vae.dtype
         try:
-            image = _decoded(vae.to(torch.float32), latents)
+            image = _decoded(vae.to(torch.float32), latents, tiling)
         finally:
             vae.to(kept)
     check_finite(image, "while the picture was decoded")
     return to_pixels(image)
 
 
-def decode_patiently(vae: Any, latents: Tensor) -> Pixels:
+def decode_patiently(vae: Any, latents: Tensor, tiling: Tiling = Tiling.OFF) -> Pixels:
     """As `decode`; where that lacks memory or numbers, once more in tiles, in 32 bits, on the processor."""
     try:
-        return decode(vae, latents)
+        return decode(vae, latents, tiling)
     except BadPicture:
         pass
     except (MemoryError, RuntimeError) as error:
@@ -60,7 +62,7 @@ def decode_patiently(vae: Any, latents: Tensor) -> Pixels:
     try:
         if hasattr(vae, "enable_tiling"):
             vae.enable_tiling()
-        return decode(vae.to("cpu", torch.float32), latents.to("cpu", torch.float32))
+        return decode(vae.to("cpu", torch.float32), latents.to("cpu", torch.float32), tiling)
     finally:
         if hasattr(vae, "disable_tiling"):
             vae.disable_tiling()
@@ -106,6 +108,11 @@ def to_pixels(image: Tensor) -> Pixels:
     return Pixels(width=data.shape[1], height=data.shape[0], data=data.tobytes())
 
 
-def _decoded(vae: Any, latents: Tensor) -> Tensor:
-    image: Tensor = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+def _decoded(vae: Any, latents: Tensor, tiling: Tiling) -> Tensor:
+    latents = latents.to(vae.dtype)
+    if tiling is not Tiling.OFF and works_in_tiles(vae, *latents.shape[-2:]):
+        whole: Tensor = vae.decode(continued(latents, tiling), return_dict=False)[0]
+        return cut_back(whole, latents, tiling)
+    with seamless((vae,), tiling):
+        image: Tensor = vae.decode(latents, return_dict=False)[0]
     return image

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from studio.core.choices import Tiling
 from studio.core.errors import BadRecipe
 from studio.core.recipe import Recipe, Size
 from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
@@ -16,6 +17,7 @@ from studio.engine.diffusion.beginnings import start_latents
 from studio.engine.diffusion.conditioning import read_prompt, timestep_cond
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals, StepResult, Unguided, denoise
+from studio.engine.diffusion.freeu import freed
 from studio.engine.diffusion.guest_sampler import GuestSampler
 from studio.engine.diffusion.guides import Source, prepare_guides
 from studio.engine.diffusion.latents import seeded
@@ -24,6 +26,7 @@ from studio.engine.diffusion.placement import Placement
 from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
+from studio.engine.diffusion.seamless import seamless, works_in_tiles
 from studio.engine.guests import Guests
 from studio.engine.protocol import ReadImage
 
@@ -63,9 +66,11 @@ class Painter:
         pull = prepare_guides(guests, denoiser, source, report.phase)
         if recipe.init is not None:
             report.phase("reading the picture")
-        with self.place.at_work(*([] if recipe.init is None else [model.vae])):
+        with self.place.at_work(*([] if recipe.init is None else [model.vae])), _closed_vae(recipe, model):
             start = start_latents(recipe, model, sampler, generator, self.read_image)
         networks = (model.unet, *model.controlnets.values())
+        stack.enter_context(freed(model.unet, recipe.freeu))
+        stack.enter_context(seamless(networks, recipe.tiling))
         report.begin()
         with self.place.at_work(*networks, *([] if pull is None else [model.vae])), interruptible(networks, report):
             latents = denoise(
@@ -98,7 +103,8 @@ class Painter:
         with place.at_work(*(tower.model for tower in model.text.towers)):
             said = read_prompt(recipe, model, guidance.branches)
         report.phase("refining")
-        with place.at_work(model.unet), interruptible((model.unet,), report):
+        wraps = seamless((model.unet,), recipe.tiling)
+        with place.at_work(model.unet), interruptible((model.unet,), report), wraps:
             return denoise(
                 model.unet,
                 sampler,
@@ -139,6 +145,13 @@ class _Watch:
         done = self.before + result.context.index + 1
         self.report.step_done(min(done, self.calls), self.calls, self.preview(result))
         return result.latents
+
+
+def _closed_vae(recipe: Recipe, model: Model) -> AbstractContextManager[None]:
+    """The autoencoder as it reads a picture that is to have no seam; in tiles it reads it as any other."""
+    height, width = recipe.size.height // model.vae_factor, recipe.size.width // model.vae_factor
+    in_tiles = recipe.init is None or works_in_tiles(model.vae, height, width)
+    return seamless((model.vae,), Tiling.OFF if in_tiles else recipe.tiling)
 
 
 def check_size(size: Size, model: Model) -> None:
