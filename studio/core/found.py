@@ -42,6 +42,7 @@ class Found:
     made_with: MadeWith | None = None
     lost: tuple[str, ...] = ()
     name: str = ""  # of the file, to be shown
+    damage: str = ""  # what is wrong with the file though its settings could be read: the rest of a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from studio.core.errors import BadInputImage, BadRecipe
 from studio.core.recipe import ModelRef, Recipe
 from studio.gallery import png
 from studio.gallery.chunks import read_texts
+from studio.gallery.damage import damage_of
 from studio.gallery.durable import read_regular
 from studio.gallery.exported import card_of
 from studio.gallery.foreign import a1111, comfyui, fooocus, invokeai, novelai
@@ -131,10 +132,18 @@ def _bytes(source: Path | bytes) -> bytes:
 
 
 def _nothing(source: Path | bytes, error: BadRecipe, faults: tuple[str, ...]) -> BadRecipe:
-    """The sentence for a picture without settings; what is no picture, or ours and damaged, keeps its own."""
+    """The sentence for a picture without settings, or so damaged that none came out; what is no picture, or ours with a
+    record that cannot be used, keeps its own."""
     detail = "\n".join(filter(None, (error.detail, *faults)))
+    data = _bytes(source)
+    if problem := damage_of(data):
+        carried, said = carried_by(data), "Nothing of it could be read"
+        if carried is not None and carried.width:
+            said = f"Only its size could be read ({carried.width} x {carried.height} pixels), no settings"
+        headline = f"{_name(source)} is damaged: {problem}. {said}."
+        return BadRecipe(headline, "Get the file once more from where it came. Nothing was changed.", detail)
     plain_one = any(words in error.headline for words in ("not a PNG", "no recipe of"))
-    if not plain_one or carried_by(_bytes(source)) is None:
+    if not plain_one or carried_by(data) is None:
         return BadRecipe(error.headline, error.hint, detail)
     return BadRecipe(f"{_name(source)} carries no settings that the studio can read.", _NOTHING, detail)
 

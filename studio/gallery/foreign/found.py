@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from studio.core.errors import BadInputImage, BadRecipe
 from studio.core.found import Found, NamedLora
 from studio.core.recipe import Recipe
 from studio.gallery import png
-from studio.gallery.foreign.door import OURS, AskPlugins, read_picture
+from studio.gallery.damage import damage_of
+from studio.gallery.durable import read_regular
+from studio.gallery.foreign.door import FILE_MAX, OURS, AskPlugins, read_picture
 from studio.gallery.foreign.reading import Reading
 from studio.gallery.inputs import Inputs
 from studio.gallery.names import shown
@@ -25,7 +28,7 @@ def found_in(source: Path, inputs: Inputs, plugins: AskPlugins | None = None) ->
     try:
         recipe, made_with, embedded = png.recipe_of(source)
     except BadRecipe:
-        return _foreign(read_picture(source, plugins=plugins), name)
+        return replace(_foreign(read_picture(source, plugins=plugins), name), damage=_damage(source))
     for digest, data in embedded.items():
         with suppress(BadInputImage):  # its layer is then told as lost
             inputs.restore(digest, data)
@@ -40,7 +43,14 @@ def found_in(source: Path, inputs: Inputs, plugins: AskPlugins | None = None) ->
         made_with=made_with,
         lost=lost_of(recipe, inputs),
         name=name,
+        damage=_damage(source),
     )
+
+
+def _damage(source: Path) -> str:
+    with suppress(OSError, ValueError):
+        return damage_of(read_regular(source, FILE_MAX))
+    return ""
 
 
 def lost_of(recipe: Recipe, inputs: Inputs) -> tuple[str, ...]:

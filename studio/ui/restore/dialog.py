@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 from studio.core.restore import Group
 from studio.state.restore import Proposal
 from studio.ui.restore.rows import TITLE_PX, GroupRows
-from studio.ui.restore.words import sum_line
+from studio.ui.restore.words import damage_words, sum_line
 from studio.ui.widgets.buttons import IconSign
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 
@@ -68,6 +68,9 @@ class RestoreDialog(QDialog):
         words.addWidget(self.title)
         self.summary = PlainLabel(sum_line(found.source, self.proposal.rows), "muted", wrap=True)
         words.addWidget(self.summary)
+        self.damage = PlainLabel(damage_words(found.damage), "error", wrap=True)
+        self.damage.setVisible(bool(found.damage))
+        words.addWidget(self.damage)
         head = QHBoxLayout()
         head.setSpacing(14)
         head.addWidget(IconSign("reuse", "accent", 32), 0, Qt.AlignmentFlag.AlignTop)

@@ -11,7 +11,7 @@ from studio.core.restore import Outcome
 from studio.state.messages import Message
 from studio.state.restore import Proposal, Restored
 from studio.ui.restore.dialog import RestoreDialog
-from studio.ui.restore.words import done_words
+from studio.ui.restore.words import damage_words, done_words
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QWidget
@@ -52,10 +52,11 @@ class RestoreWishes(QObject):
     def _tell(self, restored: Restored) -> None:
         undo = partial(self._undo_if_last, restored.undo_index)
         choose = partial(self._choose, restored)
+        changed = [row.why for row in restored.proposal.rows if row.outcome is Outcome.CHANGED]
         message = Message(
             level="info",
             headline=done_words(restored.titles),
-            hint=" ".join(row.why for row in restored.proposal.rows if row.outcome is Outcome.CHANGED),
+            hint=" ".join(filter(None, (damage_words(restored.proposal.found.damage), *changed))),
             action=self.tr("Undo"),
             on_action=undo,
             other=self.tr("Choose …") if restored.titles else "",

@@ -48,6 +48,12 @@ def sum_line(source: str, rows: Sequence[FieldPlan]) -> str:
     return f"{head} {', '.join(rest)}." if rest else f"{head} {tr('It says nothing that can be used here.')}"
 
 
+def damage_words(damage: str) -> str:
+    """Said beside what was read from a damaged file; "" for a whole one."""
+    words = tr("The file is damaged ({damage}); what it says of its making could be read.")
+    return words.replace("{damage}", damage) if damage else ""
+
+
 def done_words(titles: Sequence[str]) -> str:
     """What was restored, as a sentence."""
     if not titles:
