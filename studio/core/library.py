@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
-from studio.core.errors import StudioError
+from studio.core.errors import StorageProblem, StudioError
 
 RATING_MAX = 5
 NAME_MAX = 80  # characters of a tag or a board's name
@@ -86,6 +87,57 @@ class Completion:
     start: int
     end: int
     hint: str = ""  # a few words beside it: what a field means, how many pictures have a value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedFolder:
+    """Another folder whose pictures the history shows: how many of them, whether new ones come by themselves, whether
+    the folder was there when last looked at. `own`: the studio's own folder for copies, which cannot be taken out."""
+
+    path: Path
+    watched: bool = False
+    gone: bool = False
+    count: int = 0
+    own: bool = False
+
+
+_NAMED = 3  # refused files that are told one by one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What became of picture files that were given to the library: ids of those copied, how many were there already or
+    lie in its trash, (name, why) of those not taken, and what ended it before its time."""
+
+    added: tuple[str, ...] = ()
+    known: int = 0
+    trashed: int = 0
+    refused: tuple[tuple[str, str], ...] = ()
+    trouble: StorageProblem | None = None
+
+    def sentence(self) -> str:
+        """What was taken, for the artist."""
+        words = []
+        if self.added:
+            pictures = "1 picture was" if len(self.added) == 1 else f"{len(self.added):,} pictures were"
+            words.append(f"{pictures} copied into the history.")
+        if self.known:
+            words.append(f"{_are(self.known, 'picture')} in the history already.")
+        if self.trashed:
+            words.append(f"{_are(self.trashed, 'picture')} in its trash; bring them back from there.")
+        return " ".join(words) or "Nothing was taken into the history."
+
+    def not_taken(self) -> str:
+        """Which files were not taken and why, "" if there were none."""
+        words = [f"“{name}” {why}." for name, why in self.refused[:_NAMED]]
+        more = len(self.refused) - _NAMED
+        if more > 0:
+            words.append(f"{more:,} more were not taken either.")
+        return " ".join(words)
+
+
+def _are(count: int, noun: str) -> str:
+    return f"1 {noun} is" if count == 1 else f"{count:,} {noun}s are"
 
 
 class BadQuery(StudioError):

@@ -21,6 +21,11 @@ class Folders:
         return self.root / "pictures"
 
     @property
+    def imported(self) -> Path:
+        """Copies of other programs' picture files that the artist gave."""
+        return self.root / "imported"
+
+    @property
     def inputs(self) -> Path:
         return self.root / "inputs"
 

@@ -54,6 +54,7 @@ FIELDS: dict[str, Field] = {
     "rating": Field("number", "your stars, 0 to 5", "rating:>=4"),
     "tag": Field("text", "one of your tags", "tag:blue"),
     "board": Field("text", "one of your boards", 'board:"My board"'),
+    "folder": Field("text", "an imported folder", "folder:renders"),
     "note": Field("text", "a word of your note", "note:print"),
     "control": Field("text", "a kind of control layer", "control:scribble"),
     "plugin": Field("text", "a plugin that took part", "plugin:lora"),

@@ -148,6 +148,12 @@ def folders_after(known: list[Folder], told: dict[str, bool | None]) -> tuple[li
     return list(folders.values()), left
 
 
+def named_by_content(changed: float, data: bytes) -> tuple[str, datetime]:
+    """The id of another program's picture, and when it was made: from its time of change (seconds since 1970), bytes."""
+    made = datetime.fromtimestamp(min(max(changed, 0), 4e9), UTC)
+    return new_id(made, "")[:-8] + hashlib.sha256(data).hexdigest()[:8], made
+
+
 def _own(path: Path) -> Picture | None:
     try:
         imprint = read_imprint(path)
@@ -174,10 +180,9 @@ def _foreign(path: Path) -> Picture | None:
         return None
     with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as image:
         width, height = image.size
-    made = datetime.fromtimestamp(min(max(path.stat().st_mtime, 0), 4e9), UTC)
-    digest = hashlib.sha256(data).hexdigest()
+    picture_id, made = named_by_content(path.stat().st_mtime, data)
     return Picture(
-        id=new_id(made, "")[:-8] + digest[:8],
+        id=picture_id,
         recipe=reading.recipe,
         made_with=replace(UNKNOWN, studio="" if reading.source == OURS else reading.source),
         file=path,

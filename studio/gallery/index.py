@@ -205,6 +205,11 @@ class Index:
         """The other folders whose pictures are shown."""
         return [Folder._make(row) for row in self.read("SELECT seq, folder, watched, gone FROM places ORDER BY seq")]
 
+    def counts_by_place(self) -> dict[int, int]:
+        """How many pictures that can be seen lie in each other folder, by its number."""
+        query = f"SELECT place, count(*) FROM pictures WHERE place > 0 AND {_SEEN} GROUP BY place"
+        return {int(place): int(count) for place, count in self.read(query)}
+
     def last_id(self, before: str) -> str:
         """The greatest id below `before`, "" when there is none."""
         return str(self.read("SELECT coalesce(max(id), '') FROM pictures WHERE id < ?", (before,))[0][0])

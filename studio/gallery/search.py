@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable
 from datetime import date
+from pathlib import PurePath
 
 import numpy as np
 
@@ -46,6 +47,8 @@ class Search:
 
     def values(self, kind: str) -> dict[str, int]:
         """The known values of a facet, and how many pictures that are seen have each."""
+        if kind == "folder":
+            return self._folders()
         query = "SELECT value, group_concat(seq) FROM facets WHERE kind = ? GROUP BY value"
         seen = self.columns["seq"][self.seen()]
         among = np.zeros(int(self.columns["seq"].max(initial=0)) + 1, np.bool_)
@@ -55,6 +58,13 @@ class Search:
             rows = np.fromstring(seqs, np.int64, sep=",")
             counts[str(value)] = int(among[rows[rows < len(among)]].sum())
         return {value: count for value, count in counts.items() if count}
+
+    def _folders(self) -> dict[str, int]:
+        counts, by_name = self._index.counts_by_place(), dict[str, int]()
+        for folder in self._index.folders():
+            name = PurePath(folder.folder).name
+            by_name[name] = by_name.get(name, 0) + counts.get(folder.seq, 0)
+        return {name: count for name, count in by_name.items() if count}
 
     def _answers(self, query: Query, conditions: tuple[Condition, ...]) -> Mask:
         where = [c.term.value for c in conditions if isinstance(c.term, Choice) and c.term.field == "is"]
@@ -99,11 +109,23 @@ class Search:
         return self.columns.has(seqs_of(self._index, query, (match_all(words),)))
 
     def _named(self, part: Part) -> Mask:
+        if part.field == "folder":
+            return self._in_folders(part)
         fold = _fold_scheduler if part.field == "scheduler" else str.casefold
         wanted = fold(part.text)
         known = [str(row[0]) for row in self._index.read(_distinct(), (part.field, part.field))]
         fitting = [v for v in known if (wanted == fold(v) if part.whole else wanted in fold(v))]
         return self.having(part.field, fitting) if fitting else np.zeros(len(self.columns), np.bool_)
+
+    def _in_folders(self, part: Part) -> Mask:
+        """Pictures of other folders: a whole name or path, or a piece of a path."""
+        wanted, places = part.text.casefold(), []
+        for folder in self._index.folders():
+            path = folder.folder.casefold()
+            if wanted in (path, PurePath(path).name) if part.whole else wanted in path:
+                places.append(folder.seq)
+        query = "SELECT group_concat(seq) FROM pictures WHERE place IN (SELECT value FROM json_each(?))"
+        return self.columns.has(seqs_of(self._index, query, (json.dumps(places),)))
 
     def _chosen(self, field: str, value: str) -> Mask:
         columns = self.columns

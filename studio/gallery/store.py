@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,12 +11,12 @@ from pathlib import Path
 
 from studio.core.errors import BadInputImage, BadRecipe, StorageProblem
 from studio.core.found import Found
-from studio.core.library import Completion, Link, Listing, Query
+from studio.core.library import Brought, Completion, ImportedFolder, Link, Listing, Query
 from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
-from studio.gallery import care, png
+from studio.gallery import brought, care, png
 from studio.gallery.care import OnChange, Stopped
 from studio.gallery.durable import move_once, storage_problem, write_new
 from studio.gallery.finder import Finder
@@ -245,6 +246,28 @@ class GalleryStore:
     def imported_folders(self) -> tuple[Folder, ...]:
         """The other folders whose pictures are shown."""
         return tuple(self._shelf.look(Index.folders))
+
+    def bring(
+        self, files: Iterable[Path], on_change: OnChange = lambda: None, stopped: Stopped = lambda: False
+    ) -> Brought:
+        """Copy single picture files into the library; the files given stay. Raises StorageProblem: see `brought`."""
+        return brought.bring(self._shelf, files, on_change, stopped)
+
+    def other_folders(self) -> tuple[ImportedFolder, ...]:
+        """As `imported_folders`, by name and with how many pictures of each are seen."""
+        counts = self._shelf.look(Index.counts_by_place)
+        own = os.path.abspath(self.folders.imported)
+        found = [
+            ImportedFolder(
+                path=Path(folder.folder),
+                watched=bool(folder.watched),
+                gone=bool(folder.gone),
+                count=counts.get(folder.seq, 0),
+                own=folder.folder == own,
+            )
+            for folder in self.imported_folders()
+        ]
+        return tuple(sorted(found, key=lambda folder: (folder.path.name.casefold(), str(folder.path))))
 
     def forget_folder(self, folder: Path) -> None:
         """Take another folder out of the history; its files stay, and so do its marks for when it comes back."""
