@@ -11,7 +11,8 @@ import json
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,27 +31,41 @@ _BITS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightHeader:
-    """Names and shapes of all tensors, their number formats ("F16", "F32", "BF16"...), and the file's own metadata."""
+    """Names and shapes of all tensors, their number formats ("F16", "F32", "BF16"...), and the file's own metadata.
+
+    `places` says where in the file each tensor's bytes begin and end.
+    """
 
     shapes: dict[str, tuple[int, ...]]
     dtypes: dict[str, str]
     metadata: dict[str, str]
+    places: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False)
 
 
 def read_weight_header(file: Path) -> WeightHeader:
     """The header of a .safetensors file. Raises `ModelMissing` with a sentence for anything that is not a whole one."""
     try:
         with file.open("rb", buffering=0) as stream:
-            size = os.fstat(stream.fileno()).st_size
-            head = stream.read(HEAD_BYTES)
-            length = _length(file, head, size)
-            stream.seek(8)
-            text = _read(stream.fileno(), length)
+            return header_of(file, stream)
     except OSError as error:
         raise ModelMissing(f"“{file.name}” cannot be read.", "Nothing was changed.", str(error)) from None
+
+
+def header_of(file: Path, stream: FileIO) -> WeightHeader:
+    """As `read_weight_header`, of a file that is open, unbuffered, at its beginning. Raises `ModelMissing`, `OSError`."""
+    size = os.fstat(stream.fileno()).st_size
+    head = stream.read(HEAD_BYTES)
+    length = _length(file, head, size)
+    stream.seek(8)
+    text = _read(stream.fileno(), length)
     if len(text) < length:
-        _refuse(file, "it became shorter while it was read", "Wait until it is written whole, then try again.")
+        refuse_changed(file, "became shorter")
     return parse_header(file, text, size)
+
+
+def refuse_changed(file: Path, how: str = "was changed") -> NoReturn:
+    """Say that somebody wrote to a file while it was read."""
+    _refuse(file, f"it {how} while it was read", "Wait until it is written whole, then try again.")
 
 
 def parse_header(file: Path, text: bytes, size: int) -> WeightHeader:
@@ -75,7 +90,9 @@ def parse_header(file: Path, text: bytes, size: int) -> WeightHeader:
         _refuse(file, f"it is incomplete: {there} of {should} MB")
     if size > whole:
         _refuse(file, f"it has {size - whole:,} bytes more than its header says")
-    return WeightHeader(shapes=shapes, dtypes=dtypes, metadata=described)
+    first = 8 + len(text)
+    found = {name: (first + begin, first + end) for name, (begin, end) in zip(fields, places, strict=True)}
+    return WeightHeader(shapes=shapes, dtypes=dtypes, metadata=described, places=found)
 
 
 def megabytes(size: int, whole: int) -> tuple[str, str]:

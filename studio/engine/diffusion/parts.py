@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,10 @@ import torch
 
 from studio.core.errors import ModelMissing
 from studio.engine.diffusion.prompts import TextEncoder, Tower
+from studio.engine.diffusion.reading import ALIGNMENT, Poll, read_tensors, room_for
 from studio.engine.models import INDEX, component_weights
 
-ALIGNMENT = 64  # bytes
 _STEM = "diffusion_pytorch_model"
-Poll = Callable[[], None]  # called between parts; may raise to stop the loading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +35,10 @@ def load_folder(name: str, folder: Path, dtype: torch.dtype, poll: Poll) -> Part
     for part, tokenizer in (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2")):
         if (folder / part / "config.json").is_file():
             poll()
-            towers.append(
-                Tower(load_tokenizer(folder / tokenizer), load_part(_text_class(folder, part), folder, part, dtype))
-            )
-    poll()
-    unet = load_part(unet_class(), folder, "unet", dtype)
-    poll()
-    vae = load_part(vae_class(), folder, "vae", dtype)
+            model = load_part(_text_class(folder, part), folder, part, dtype, poll)
+            towers.append(Tower(load_tokenizer(folder / tokenizer), model))
+    unet = load_part(unet_class(), folder, "unet", dtype, poll)
+    vae = load_part(vae_class(), folder, "vae", dtype, poll)
     return Parts(
         unet=unet,
         vae=vae,
@@ -99,14 +95,48 @@ def load_tokenizer(folder: Path) -> Any:
     return CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
 
 
-def load_part(model_class: Any, folder: Path, part: str, dtype: torch.dtype) -> Any:
-    """One part in `dtype`, ready for inference, in memory of its own."""
-    file = component_weights(folder.name, folder / part, "model" if part.startswith("text") else _STEM)[0]
-    variant = "fp16" if ".fp16" in file.suffixes or ".fp16-" in file.name else None
-    return ready(
-        model_class.from_pretrained(
-            str(folder), subfolder=part, variant=variant, dtype=dtype, use_safetensors=True, local_files_only=True
-        )
+def load_part(model_class: Any, folder: Path, part: str, dtype: torch.dtype, poll: Poll = lambda: None) -> Any:
+    """One part in `dtype`, ready for inference, in memory of its own. Raises `ModelMissing`."""
+    text = part.startswith("text")
+    tensors: dict[str, torch.Tensor] = {}
+    for file in component_weights(folder.name, folder / part, "model" if text else _STEM):
+        tensors |= read_tensors(file, dtype, poll)
+    return ready((_text_model if text else _network)(model_class, folder, part, tensors, dtype))
+
+
+def _text_model(model_class: Any, folder: Path, part: str, tensors: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    config = model_class.config_class.from_pretrained(str(folder / part), local_files_only=True)
+    model, told = model_class.from_pretrained(
+        None, config=config, state_dict=tensors, dtype=dtype, output_loading_info=True
+    )
+    _check_whole(folder, part, told["missing_keys"])
+    return model
+
+
+def _network(model_class: Any, folder: Path, part: str, tensors: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
+    """A network of diffusers', whose `from_pretrained` takes files only, and maps or doubles them."""
+    from accelerate import init_empty_weights
+
+    with init_empty_weights():
+        model = model_class.from_config(model_class.load_config(str(folder / part), local_files_only=True))
+    model._fix_state_dict_keys_on_load(tensors)  # names of attention layers from before diffusers 0.12
+    try:
+        told = model.load_state_dict(tensors, strict=False, assign=True)
+    except RuntimeError as error:  # shapes
+        raise _unlike(folder, part, str(error)) from None
+    _check_whole(folder, part, told.missing_keys)
+    return model.to(dtype)
+
+
+def _check_whole(folder: Path, part: str, missing: Collection[str]) -> None:
+    """Raise `ModelMissing` where weights lack: random ones in their place would paint noise."""
+    if missing:
+        raise _unlike(folder, part, f"{len(missing)} weights are not there: {', '.join(sorted(missing)[:5])}")
+
+
+def _unlike(folder: Path, part: str, why: str) -> ModelMissing:
+    return ModelMissing(
+        f"The {part} of the model “{folder.name}” does not fit its own config.json.", "Fetch the model again.", why
     )
 
 
@@ -118,18 +148,16 @@ def ready(model: Any) -> Any:
 
 
 def own_copy(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers outside the mapped file, which would kill the process if it were cut short under it.
+    """The same numbers, contiguous, at a multiple of 64 bytes; the tensor itself where it is so already.
 
-    The copy begins at a multiple of 64 bytes: matrix kernels choose their order of summation by alignment, and in a
-    mapped file that depends on the length of its header. So a model gives the same bits from a folder and from a file.
+    Matrix kernels choose their order of summation by alignment. So a model gives the same bits from a folder and from
+    a file, whatever a converter cut out of what.
     """
     if tensor.device.type != "cpu" or tensor.numel() == 0:
         return tensor
-    plain = tensor.contiguous()
-    room = torch.empty(plain.nbytes + ALIGNMENT, dtype=torch.uint8)
-    shift = -room.data_ptr() % ALIGNMENT
-    copy = room[shift : shift + plain.nbytes].view(plain.dtype).view(plain.shape)
-    return copy.copy_(plain)
+    if tensor.is_contiguous() and tensor.data_ptr() % ALIGNMENT == 0:
+        return tensor
+    return room_for(tensor.shape, tensor.dtype).copy_(tensor)
 
 
 def _text_class(folder: Path, part: str) -> Any:

@@ -22,7 +22,6 @@ from studio.engine.clip_words import clip_vocabulary
 from studio.engine.diffusion.memory import is_lack
 from studio.engine.diffusion.parts import (
     Parts,
-    Poll,
     clip_class,
     controlnet_class,
     ready,
@@ -31,8 +30,14 @@ from studio.engine.diffusion.parts import (
     vae_class,
 )
 from studio.engine.diffusion.prompts import Tower
+from studio.engine.diffusion.reading import Poll, read_tensors
 
+_UNET, _VAE, _TEXT = "model.diffusion_model.", "first_stage_model.", ("cond_stage_model.", "conditioner.")
 _TOWERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
+
+
+def _go_on() -> None:
+    """Nobody wants to stop the loading."""
 
 
 def load_file(name: str, file: Path, dtype: torch.dtype, poll: Poll, traits: Traits | None = None) -> Parts:
@@ -52,18 +57,14 @@ def load_file(name: str, file: Path, dtype: torch.dtype, poll: Poll, traits: Tra
 
 
 def _load(file: Path, configs: Path, dtype: torch.dtype, poll: Poll, scheduler: dict[str, Any]) -> Parts:
-    poll()
-    tensors = _tensors(file)
+    """Part by part, so that no more than one part is here twice where a converter copies."""
     towers = []
     for part, tokenizer in _TOWERS:
         if (configs / part / "config.json").is_file():
-            poll()
-            model = _text_model(configs, part, tensors, dtype)
+            model = _text_model(configs, part, read_tensors(file, dtype, poll, _is_text), dtype)
             towers.append(Tower(clip_tokenizer(_config(configs / f"{tokenizer}.json")), model))
-    poll()
-    unet = _single(unet_class(), configs, "unet", tensors, dtype)
-    poll()
-    vae = _single(vae_class(), configs, "vae", tensors, dtype)
+    unet = _single(unet_class(), configs, "unet", read_tensors(file, dtype, poll, _is_unet), dtype)
+    vae = _single(vae_class(), configs, "vae", read_tensors(file, dtype, poll, _is_vae), dtype)
     index = _config(configs / "model_index.json")
     return Parts(
         unet=unet,
@@ -73,7 +74,7 @@ def _load(file: Path, configs: Path, dtype: torch.dtype, poll: Poll, scheduler: 
     )
 
 
-def load_controlnet_file(file: Path, dtype: torch.dtype) -> Any:
+def load_controlnet_file(file: Path, dtype: torch.dtype, poll: Poll = _go_on) -> Any:
     """A ControlNet in one file, with original or diffusers' key names. Raises `ModelMissing`."""
     from diffusers.loaders.single_file_utils import convert_controlnet_checkpoint
 
@@ -81,7 +82,7 @@ def load_controlnet_file(file: Path, dtype: torch.dtype) -> Any:
     if not base:
         raise ModelMissing(f"“{file.name}” is no ControlNet the studio can use.", "Choose another one.")
     with _in_words(file):
-        tensors = _tensors(file)
+        tensors = read_tensors(file, dtype, poll)
         config = _config(checkpoints.CONFIGS / base / "controlnet" / "config.json")
         converted = dict(convert_controlnet_checkpoint(tensors, config))
         for number, place in (("linear_1", 0), ("linear_2", 2)):  # SDXL's; diffusers' converter leaves them out
@@ -92,11 +93,13 @@ def load_controlnet_file(file: Path, dtype: torch.dtype) -> Any:
         return _single(controlnet_class(), checkpoints.CONFIGS / base, "controlnet", converted, dtype)
 
 
-def load_vae_file(file: Path, dtype: torch.dtype, family: str) -> Any:
+def load_vae_file(file: Path, dtype: torch.dtype, family: str, poll: Poll = _go_on) -> Any:
     """The VAE in a file, its own or that of a checkpoint, for a model of this family. Raises `ModelMissing`."""
     base = family if (checkpoints.CONFIGS / family).is_dir() else "sd1"
     with _in_words(file):
-        return _single(vae_class(), checkpoints.CONFIGS / base, "vae", _tensors(file), dtype)
+        whole = any(name.startswith(_VAE) for name in read_weight_header(file).shapes)
+        tensors = read_tensors(file, dtype, poll, _is_vae if whole else lambda _name: True)
+        return _single(vae_class(), checkpoints.CONFIGS / base, "vae", tensors, dtype)
 
 
 def clip_tokenizer(options: dict[str, Any]) -> Any:
@@ -122,11 +125,16 @@ def _in_words(file: Path) -> Iterator[None]:
         ) from error
 
 
-def _tensors(file: Path) -> dict[str, Any]:
-    from safetensors.torch import load_file as load_safetensors
+def _is_unet(name: str) -> bool:
+    return name.startswith(_UNET)
 
-    tensors: dict[str, Any] = load_safetensors(file)
-    return tensors
+
+def _is_vae(name: str) -> bool:
+    return name.startswith(_VAE)
+
+
+def _is_text(name: str) -> bool:
+    return name.startswith(_TEXT)
 
 
 def _single(model_class: Any, configs: Path, part: str, tensors: dict[str, Any], dtype: torch.dtype) -> Any:
