@@ -36,6 +36,8 @@ from studio.state.background import Background
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_keeper import DraftKeeper, load_draft
 from studio.state.draft_model import DraftModel
+from studio.state.enlarge import Enlarger
+from studio.state.forerunner import Forerunners
 from studio.state.full_image import FullImage
 from studio.state.gallery_model import GalleryModel
 from studio.state.garbage import GarbageOnUiThread
@@ -284,6 +286,8 @@ def _state(
         restorer=restorer,
         verifier=make_verifier(queue, engine, threads["sheets"], installed),
         family=make_family(store, threads["store"]),
+        forerunners=Forerunners(gallery, store.get, threads["store"]),
+        enlarger=Enlarger(intake, queue, plugins),
         librarian=librarian,
         plugins_folder=folders.plugins,
         models=models,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from studio.core.differences import Difference, differences
 from studio.core.draft import Draft, Origin
 from studio.core.library import Link, LinkKind
 from studio.core.recipe import Recipe
@@ -34,6 +35,14 @@ def parents_of(draft: Draft, recipe: Recipe) -> tuple[Link, ...]:
         if parent:
             links.append(Link(kind=LinkKind.BRANCHED if ref == recipe.init else LinkKind.CONTROL, parent=parent))
     return tuple(dict.fromkeys(links))
+
+
+def changes_along(link: Link, parent: Recipe, child: Recipe) -> tuple[Difference, ...]:
+    """What differs between a picture and its parent, without what the link says already: that it begins with it."""
+    found = differences(parent, child)
+    if link.kind not in (LinkKind.UPSCALED, LinkKind.BRANCHED):
+        return found
+    return tuple(change for change in found if change.field != "init")
 
 
 def with_source(

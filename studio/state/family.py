@@ -8,8 +8,9 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.core.differences import Difference, differences
+from studio.core.differences import Difference
 from studio.core.errors import StudioError
+from studio.core.family import changes_along
 from studio.core.family_tree import Family, TreeLayout, lay_out, main_link
 from studio.core.library import Link
 from studio.core.picture import Picture
@@ -98,5 +99,5 @@ def view_of(family: Family) -> FamilyView:
     for picture in family.members:
         link = main_link(picture, here)
         if link is not None:
-            changes[picture.id] = (link, differences(here[link.parent].recipe, picture.recipe))
+            changes[picture.id] = (link, changes_along(link, here[link.parent].recipe, picture.recipe))
     return FamilyView(family=family, layout=lay_out(family.members), changes=changes)

@@ -14,8 +14,10 @@ from studio.core.settings import Settings
 from studio.state.compare import Comparison
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_model import DraftModel
+from studio.state.enlarge import Enlarger
 from studio.state.export import Exporter
 from studio.state.family import FamilyModel
+from studio.state.forerunner import Forerunners
 from studio.state.full_image import FullImage
 from studio.state.gallery_model import GalleryModel
 from studio.state.intake import InputIntake
@@ -67,6 +69,8 @@ class StudioState:
     restorer: Restorer
     verifier: Verifier
     family: FamilyModel
+    forerunners: Forerunners
+    enlarger: Enlarger
     librarian: Librarian
     models: tuple[str, ...] = ("mini",)  # names of base models
     advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for

@@ -112,6 +112,8 @@ def _picture(do: Commands) -> tuple[ActionRow, ...]:
         ActionRow(id="verify", menu="picture", text=tr("Make again and &verify"), icon="verify", shortcut="Ctrl+Shift+V",
                   slot=do.verify, tip=tr("Runs its recipe once more and says whether every pixel is the same"),
                   enabled=do.has_picture),
+        ActionRow(id="enlarge", menu="picture", text=tr("En&large …"), icon="enlarge", shortcut="Ctrl+Shift+E",
+                  slot=do.window.benches.show_enlarge, tip=tr("The same picture larger, with more detail"), enabled=do.has_picture),
         ActionRow(id="compare", menu="picture", text=tr("Com&pare the two selected"), icon="compare", shortcut="Ctrl+D",
                   slot=do.window.benches.compare_selected, enabled=do.window.benches.can_compare, line=True),
         ActionRow(id="compare_previous", menu="picture", text=tr("Compare with the pre&vious one"), shortcut="Ctrl+Shift+D",

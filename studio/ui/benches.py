@@ -1,4 +1,4 @@
-"""The windows beside the main one: compare, plot, export. Opens each once, hands it what is chosen, minds what is dropped."""
+"""The windows beside the main one: compare, plot, enlarge, export. Hands each what is chosen, minds what is dropped."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from studio.core.picture import Picture
 from studio.state.messages import Message
 from studio.ui.compare.dropped import pictures_in
 from studio.ui.compare.window import CompareWindow
+from studio.ui.dialogs.enlarge import EnlargeDialog
 from studio.ui.export.dialog import ExportDialog
 from studio.ui.plot.dialog import PlotDialog
 from studio.ui.plot.words import offer
@@ -32,6 +33,8 @@ class Benches(QObject):
         self.compare: CompareWindow | None = None
         self.plot: PlotDialog | None = None
         self._offered = ""
+        self._state.enlarger.failed.connect(self._state.messages.error)
+        self._state.enlarger.queued.connect(lambda _job: window.centre.follow())
         plots = self._state.plots
         plots.sheet_added.connect(self._on_sheet)
         plots.taken_up.connect(self._offer_to_go_on)
@@ -72,6 +75,14 @@ class Benches(QObject):
             self.plot.started.connect(self._window.centre.follow)
         self.plot.plan_now()
         _bring_forward(self.plot)
+
+    def show_enlarge(self) -> None:
+        """Ask how much larger the chosen picture shall be made."""
+        picture, enlarger = self._window.do.picture(), self._state.enlarger
+        if picture is not None:
+            dialog = EnlargeDialog(picture, enlarger.factor, enlarger.strength, self._window)
+            dialog.wished.connect(partial(enlarger.enlarge, picture))
+            _bring_forward(dialog)
 
     def show_export(self) -> None:
         """Export the selected pictures, or the one on show."""

@@ -8,11 +8,13 @@ from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing
 from studio.core.detectors import DETECTORS
 from studio.core.draft import Draft
 from studio.core.job import Job, JobState
+from studio.core.library import LinkKind
 from studio.core.picture import Picture
 from studio.core.plugins import Part
 from studio.core.recipe import ControlUse, Recipe
 from studio.core.schedulers import SCHEDULERS, SchedulerInfo, scheduler_name
 from studio.ui.plugin_words import PartOf, found_words, plugin_use_line, score_words
+from studio.ui.tree.words import kind_words as how_it_came
 
 
 def tr(text: str) -> str:
@@ -145,6 +147,9 @@ def picture_rows(picture: Picture, part_of: PartOf = lambda _use: None) -> list[
         rows.append((tr("Typed as"), recipe.raw_prompt))
     rows.append((tr("Negative prompt"), recipe.negative_prompt or "–"))
     rows.append((tr("Settings"), facts_line(recipe)))
+    if recipe.init is not None:
+        words = tr("a picture, of which {p} is painted anew").replace("{p}", f"{recipe.strength:.0%}")
+        rows.append((tr("Begins with"), words))
     rows += [(tr("Control"), control_line(use, part_of(use))) for use in recipe.controls]
     rows += [(tr("Plugin"), plugin_use_line(use, part_of(use))) for use in recipe.plugins]
     if made.scores:
@@ -152,6 +157,10 @@ def picture_rows(picture: Picture, part_of: PartOf = lambda _use: None) -> list[
     rows += [(tr("Note"), note) for note in made.notes]
     local = picture.created.astimezone()
     rows.append((tr("Made"), f"{local:%Y-%m-%d %H:%M:%S}  ·  {made.seconds:.1f} s  ·  {made.device}  ·  {made.dtype}"))
+    if came := [
+        f"{link.parent} ({how_it_came(link.kind)})" for link in picture.parents if link.kind is not LinkKind.CELL
+    ]:
+        rows.append((tr("Came from"), "\n".join(came)))
     if made.versions:
         rows.append((tr("With"), "  ·  ".join(f"{name} {version}" for name, version in made.versions)))
     rows.append((tr("File"), str(picture.file)))

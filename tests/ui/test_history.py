@@ -15,6 +15,7 @@ from studio.app import Studio
 from studio.core.library import Marks, Query, Sort
 from studio.core.pixels import Pixels
 from studio.state.background import Background
+from studio.state.forerunner import Forerunners
 from studio.state.gallery_model import GalleryModel, mime_of
 from studio.state.thumbnails import Thumbnails
 from studio.ui.gallery.captions import day_words
@@ -245,9 +246,12 @@ def test_several_pictures_show_what_they_have_in_common() -> None:
     assert common_marks([]) == Marks()
 
 
-def test_the_details_say_what_changed(qtbot: QtBot, model: GalleryModel) -> None:
+def test_the_details_say_what_changed(
+    qtbot: QtBot, model: GalleryModel, store: MemoryStore, background: Background
+) -> None:
     panel = DetailsPanel(model)
     qtbot.addWidget(panel)
+    panel.compare_with(Forerunners(model, store.get, background))
     panel.show_pictures((first(model),), first(model))
     words = [label.text() for label in panel.changes.findChildren(type(panel.title)) if not label.isHidden()]
     assert words == ["Prompt", "picture 10  →  picture 11", "Seed", "10  →  11"]

@@ -93,6 +93,7 @@ class Centre(QWidget):
         self.ranked = RankedStrip(state.ranking, state.thumbnails, state.plugins)
         self.details = DetailsBar(state.gallery)
         self.details.part_of = state.plugins.declared
+        self.details.compare_with(state.forerunners)
         self.messages = MessageBar(state.messages, self.view)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from studio.core.differences import Difference
+from studio.core.library import Link
+from studio.ui.tree.words import kind_words
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
+
+
+def tr(text: str) -> str:
+    """Translate now."""
+    return QCoreApplication.translate("changes", text)
+
 
 SHOWN_MAX = 12
 NAME_PX = 76
@@ -69,6 +77,13 @@ class ChangesBox(RowsBox):
         if more > 0:
             words = self.tr("and {n} more").replace("{n}", str(more))
             self._grid.addWidget(PlainLabel(words, look="faint"), SHOWN_MAX, 0, 1, 2)
+
+
+def since_words(link: Link | None) -> str:
+    """What the changes are counted from."""
+    if link is None:
+        return tr("Changed since the picture before")
+    return tr("Changed since its parent ({how})").replace("{how}", kind_words(link.kind))
 
 
 def _short(text: str) -> str:

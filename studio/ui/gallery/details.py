@@ -6,12 +6,12 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
-from studio.core.differences import differences
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
+from studio.state.forerunner import Forerunners
 from studio.state.gallery_model import GalleryModel
 from studio.ui.gallery.captions import picture_facts, picture_title
-from studio.ui.gallery.changes import changes_in_words
+from studio.ui.gallery.changes import changes_in_words, since_words
 from studio.ui.gallery.marks import MarksEditor
 from studio.ui.plugin_words import PartOf
 from studio.ui.widgets.text import ElidedLabel
@@ -25,7 +25,8 @@ class DetailsBar(QWidget):
 
     def __init__(self, model: GalleryModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._model = model
+        self._picture: Picture | None = None
+        self._forerunners: Forerunners | None = None
         self.setObjectName("detailsBar")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self.part_of: PartOf = lambda _use: None  # set to what names a plugin's kinds and parameters by their titles
@@ -63,6 +64,11 @@ class DetailsBar(QWidget):
         column.addWidget(self.more)
         self.show_picture(None)
 
+    def compare_with(self, forerunners: Forerunners) -> None:
+        """Say what a picture has changed since the one these name."""
+        self._forerunners = forerunners
+        forerunners.found.connect(self._on_forerunner)
+
     def add_actions(self, actions: tuple[QAction, ...]) -> None:
         """Give each action a button; the buttons show the actions' own icons, tooltips and states."""
         for action in actions:
@@ -75,6 +81,7 @@ class DetailsBar(QWidget):
 
     def show_picture(self, picture: Picture | None) -> None:
         """Say what is known about a picture."""
+        self._picture = picture
         self.marks.show_pictures((picture,) if picture is not None else ())
         if picture is None:
             self.title.setText(self.tr("No picture yet"))
@@ -86,15 +93,18 @@ class DetailsBar(QWidget):
         self.text.setPlainText(f"{self._changes(picture)}{picture_details(picture, self.part_of)}")
 
     def _changes(self, picture: Picture) -> str:
-        before = self._model.before(picture)
-        changes = differences(before.recipe, picture.recipe) if before is not None else ()
-        if not changes:
+        compared = self._forerunners.changes(picture) if self._forerunners is not None else None
+        if compared is None or not compared[1]:
             return ""
-        words = self.tr("Changed since the picture before: {changes}")
-        return words.replace("{changes}", changes_in_words(changes)) + "\n"
+        return f"{since_words(compared[0])}: {changes_in_words(compared[1])}\n"
+
+    def _on_forerunner(self, picture_id: str) -> None:
+        if self._picture is not None and self._picture.id == picture_id and self.text.toPlainText():
+            self.text.setPlainText(f"{self._changes(self._picture)}{picture_details(self._picture, self.part_of)}")
 
     def show_forming(self, recipe: Recipe) -> None:
         """Say what is being made."""
+        self._picture = None
         self.title.setText(recipe.prompt or self.tr("(no prompt)"))
         self.facts.setText(facts_line(recipe))
         self.text.setPlainText("")

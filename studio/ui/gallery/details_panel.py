@@ -8,11 +8,11 @@ from PySide6.QtCore import QPointF, QRectF, QSize, QSizeF, Qt, QTimer
 from PySide6.QtGui import QAction, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
-from studio.core.differences import differences
 from studio.core.picture import Picture
+from studio.state.forerunner import Forerunners
 from studio.state.gallery_model import GalleryModel
 from studio.ui.gallery.captions import count_words, picture_facts, picture_title
-from studio.ui.gallery.changes import ChangesBox, RowsBox
+from studio.ui.gallery.changes import ChangesBox, RowsBox, since_words
 from studio.ui.gallery.marks import MarksEditor
 from studio.ui.images import fit_into
 from studio.ui.plugin_words import PartOf
@@ -30,8 +30,8 @@ class DetailsPanel(QScrollArea):
     def __init__(self, model: GalleryModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("detailsPanel")
-        self._model = model
         self._picture: Picture | None = None
+        self._forerunners: Forerunners | None = None
         self.part_of: PartOf = lambda _use: None  # set to what names a plugin's kinds and parameters by their titles
         self.setWidgetResizable(True)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -70,6 +70,11 @@ class DetailsPanel(QScrollArea):
         model.dataChanged.connect(lambda: self._later.start())
         self.show_pictures((), None)
 
+    def compare_with(self, forerunners: Forerunners) -> None:
+        """Say what a picture has changed since the one these name."""
+        self._forerunners = forerunners
+        forerunners.found.connect(lambda _picture_id: self._later.start())
+
     def add_actions(self, actions: tuple[QAction, ...]) -> None:
         """Buttons for what can be done with the picture."""
         for action in actions:
@@ -103,13 +108,14 @@ class DetailsPanel(QScrollArea):
             self._show_changes()
 
     def _show_changes(self) -> None:
-        before = self._model.before(self._picture) if self._picture is not None else None
-        shown = before is not None and not self.recipe.isHidden()
-        self.since.setVisible(shown)
-        self.changes.setVisible(shown)
-        if shown and before is not None and self._picture is not None:
-            self.since.setText(self.tr("Changed since the picture before"))
-            self.changes.show_changes(differences(before.recipe, self._picture.recipe))
+        compared = None
+        if self._picture is not None and self._forerunners is not None and not self.recipe.isHidden():
+            compared = self._forerunners.changes(self._picture)
+        self.since.setVisible(compared is not None)
+        self.changes.setVisible(compared is not None)
+        if compared is not None:
+            self.since.setText(since_words(compared[0]))
+            self.changes.show_changes(compared[1])
 
 
 class _Preview(QWidget):

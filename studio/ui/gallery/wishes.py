@@ -28,7 +28,7 @@ LAYOUT_VERSION = 2  # of the panels; 2 added the plugins panel
 PICTURE_MENU: list[list[str]] = [
     ["open_picture", "quick_look"],
     ["use_settings", "choose_settings", "use_seed", "use_control"],
-    ["tree", "verify"],
+    ["tree", "verify", "enlarge"],
     ["similar", "compare", "compare_previous"],
     ["copy", "copy_prompt", "reveal", "export"],
     ["delete", "bring_back", "empty_trash"],
@@ -115,8 +115,9 @@ class HistoryWishes(QObject):
     def _made_library(self) -> LibraryPage:
         if self._library is None:
             page = self._library = LibraryPage(self._state, self.choice)
+            page.details.compare_with(self._state.forerunners)
             page.details.add_actions(
-                self._window.commands.some("open_picture", "use_settings", "use_seed", "use_control")
+                self._window.commands.some("open_picture", "use_settings", "use_seed", "use_control", "enlarge")
             )
             self._adopt(page.panel)
             self.stack.addWidget(page)

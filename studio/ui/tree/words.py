@@ -32,6 +32,9 @@ def kind_words(kind: LinkKind) -> str:
 
 def caption(kind: LinkKind, changes: Sequence[Difference]) -> str:
     """Under a picture: what changed on the way from its parent, in one line or two."""
+    if kind is LinkKind.UPSCALED:
+        size = next((change.after for change in changes if change.field == "size"), "")
+        return f"{kind_words(kind)}\n{size}".strip()
     if not changes:
         return kind_words(kind)
     first = _change(changes[0])
