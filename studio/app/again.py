@@ -13,6 +13,7 @@ from studio.core.installed import Installed
 from studio.core.paths import Folders
 from studio.core.recipe import Recipe
 from studio.core.settings import Settings
+from studio.engine.intake.places import FilePlaces
 from studio.state.background import Background
 from studio.state.draft_model import DraftModel
 from studio.state.family import FamilyModel
@@ -47,7 +48,7 @@ def make_restorer(
         background,
         models=models,
         plugins=lambda: plugins.infos if plugins.known else None,
-        file_folders=(folders.models, folders.files),
+        file_folders=FilePlaces(settings, folders.models, folders.files),
         always_ask=lambda: settings.get("restore_list") == "always",
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from studio.core.errors import ModelMissing
 from studio.engine.clip_words import clip_vocabulary
+from studio.engine.intake.library import Library
 from studio.engine.models import find_place
 
 _FOLDERS = ("tokenizer", "tokenizer_2")  # SDXL's refiner has the second alone
@@ -29,16 +30,17 @@ class TokenCount:
 class TokenCounter:
     """Counts with each model's own tokenizer. State: `_tokenizers`, by tokenizer file and time of change.
 
+    A `library` that was scanned knows where models lie, in whatever sub-folder; else the folders are looked through.
     Not thread-safe by itself: one thread at a time.
     """
 
-    def __init__(self, model_folders: Iterable[Path]) -> None:
-        self._folders = tuple(model_folders)
+    def __init__(self, model_folders: Iterable[Path], library: Library | None = None) -> None:
+        self._folders, self._library = tuple(model_folders), library
         self._tokenizers: dict[tuple[str, int], Any] = {}
 
     def count(self, model_name: str, text: str) -> TokenCount:
         """The tokens of `text` for a model. Raises `ModelMissing` if the model or its tokenizer cannot be read."""
-        place = find_place(model_name, self._folders)
+        place = self._place(model_name)
         folder = next((place / part for part in _FOLDERS if (place / part).is_dir()), place / _FOLDERS[0])
         limit = _limit(folder)
         tokenizer = self._shipped() if place.is_file() else self._tokenizer(model_name, folder)
@@ -46,6 +48,11 @@ class TokenCounter:
         count = len(encoding.ids)
         cut_at = encoding.offsets[limit][0] if count > limit else None
         return TokenCount(tokens=count, limit=limit, cut_at=cut_at)
+
+    def _place(self, model_name: str) -> Path:
+        if self._library is not None and self._library.scanned:
+            return self._library.find(model_name).path
+        return find_place(model_name, self._folders)
 
     def _shipped(self) -> Any:
         """CLIP's own, which checkpoints in one file go by."""

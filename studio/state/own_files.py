@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,24 +18,29 @@ OFFERED_MAX = 200
 
 
 class OwnFiles:
-    """Takes files in, off the UI thread. `folder` keeps copies; files below `known` folders stay where they are.
+    """Takes files in, off the UI thread. `folder` keeps copies; files below `known` folders stay where they are, and
+    those below the `shown` ones (all that are known, if not told) are offered.
 
-    A plugin's own folder is known for its own layers: there lie the files that ship with it.
+    Both may be lists that change: they are gone through anew each time. A plugin's own folder is known for its own
+    layers: there lie the files that ship with it.
     """
 
-    def __init__(self, folder: Path, known: tuple[Path, ...], background: Background) -> None:
+    def __init__(
+        self, folder: Path, known: Iterable[Path], background: Background, shown: Iterable[Path] | None = None
+    ) -> None:
         self._folder, self._known, self._background = folder, known, background
+        self._shown = known if shown is None else shown
 
     def take(
         self, source: Path, plugin: str, done: Callable[[FileRef], None], failed: Callable[[StudioError], None]
     ) -> None:
         """Call `done(ref)` or `failed(error)` on the UI thread once the file is read and kept. `plugin`: its folder."""
-        known = (*self._known, Path(plugin)) if plugin else self._known
+        known = (*self._known, *((Path(plugin),) if plugin else ()))
         self._background.run(partial(keep_file, source, self._folder, known), done, failed)
 
     def offered(self, plugin: str, suffixes: tuple[str, ...], done: Callable[[tuple[Path, ...]], None]) -> None:
         """Call `done(files)` with the files at hand: those that ship with the plugin, then the artist's own."""
-        folders = (*((Path(plugin) / "mini",) if plugin else ()), *self._known, self._folder)
+        folders = (*((Path(plugin) / "mini",) if plugin else ()), *self._shown, self._folder)
         self._background.run_latest("offered", partial(files_in, folders, suffixes), done)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ class PluginRoom:
     def __init__(
         self,
         folders: Folders,
-        file_folders: tuple[Path, ...],
+        file_folders: Iterable[Path],
         safe_mode: bool = False,
         shipped: Path = SHIPPED_PLUGINS,
     ) -> None:

@@ -72,7 +72,7 @@ class Restorer(QObject):
         background: Background,
         models: Callable[[], tuple[Installed, ...]],
         plugins: Callable[[], tuple[PluginInfo, ...] | None],
-        file_folders: tuple[Path, ...] = (),
+        file_folders: Iterable[Path] = (),
         always_ask: Callable[[], bool] = lambda: False,
         parent: QObject | None = None,
     ) -> None:

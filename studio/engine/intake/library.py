@@ -59,6 +59,11 @@ class Library:
     def folders(self) -> tuple[Path, ...]:
         return self._folders
 
+    @property
+    def scanned(self) -> bool:
+        """Whether the folders as they are now were walked."""
+        return self._scanned
+
     def set_folders(self, folders: Iterable[Path]) -> None:
         """Search these from the next scan on."""
         with self._lock:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from studio.core.paths import RESOURCES, Folders, model_folders
@@ -28,6 +28,17 @@ def folders_text(folders: Iterable[Path]) -> str:
 def all_folders(folders: Folders, settings: Settings) -> tuple[Path, ...]:
     """What ships, the studio's own models folder, then the artist's."""
     return (*model_folders(folders), *own_folders(settings))
+
+
+class FilePlaces:
+    """Where the artist's files lie, as the settings say each time it is gone through: a folder that was added reaches
+    everyone who holds this, plugins included, without a restart."""
+
+    def __init__(self, settings: Settings, *others: Path) -> None:
+        self._settings, self._others = settings, others
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter((*self._others, *own_folders(self._settings)))
 
 
 def make_library(folders: Folders, settings: Settings) -> Library:
