@@ -15,10 +15,17 @@ _ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Installed:
     """A model or file that is here. `name` is what a recipe says; `digests` are SHA-256 in hex, empty if not computed
-    yet: of the single file, and of a folder what `MadeWith.model_digest` says of it."""
+    yet: of the single file, and of a folder what `MadeWith.model_digest` says of it. `is_base`: it paints by itself; a
+    VAE does not."""
 
     name: str
     digests: tuple[str, ...] = ()
+    is_base: bool = True
+
+
+def bases(installed: Iterable[Installed]) -> tuple[Installed, ...]:
+    """What paints by itself."""
+    return tuple(one for one in installed if one.is_base)
 
 
 class How(StrEnum):

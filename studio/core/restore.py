@@ -12,7 +12,7 @@ from enum import StrEnum
 from studio.core.differences import freeu_words
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.found import Found, Here, NamedLora
-from studio.core.installed import How, match_installed
+from studio.core.installed import How, bases, match_installed
 from studio.core.plugins import PluginState
 from studio.core.recipe import (
     CONTROLS_MAX,
@@ -221,13 +221,13 @@ def _hashes(found: Found, ref: ModelRef) -> tuple[str, ...]:
 
 
 def _model_here(found: Found, ref: ModelRef, here: Here) -> ModelRef:
-    match = match_installed(ref.name, _hashes(found, ref), here.models)
+    match = match_installed(ref.name, _hashes(found, ref), bases(here.models))
     return ref if match is None else replace(ref, name=match.found.name)
 
 
 def _model_row(found: Found, ref: ModelRef, draft: Draft, here: Here) -> FieldPlan:
     hashes = _hashes(found, ref)
-    match = match_installed(ref.name, hashes, here.models)
+    match = match_installed(ref.name, hashes, bases(here.models))
     mark = f" [{hashes[-1][:_SHORT]}]" if hashes and not found.is_ours else ""
     said = f"{ref.name}{mark}"
     if match is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from studio.core.installed import How, Installed, match_installed
+from studio.core.installed import How, Installed, bases, match_installed
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
@@ -115,7 +115,7 @@ def verify(
 def with_model_here(recipe: Recipe, made_with: MadeWith | None, models: Iterable[Installed]) -> Recipe:
     """The recipe with the model under the name that it has here, if its weights are found by their digest."""
     hashes = (recipe.model.sha256, made_with.model_digest if made_with is not None else "")
-    match = match_installed(recipe.model.name, hashes, models)
+    match = match_installed(recipe.model.name, hashes, bases(models))
     if match is None or match.how is not How.HASH or match.found.name == recipe.model.name:
         return recipe
     return replace(recipe, model=replace(recipe.model, name=match.found.name))

@@ -128,9 +128,19 @@ class ModelsModel(QAbstractListModel):
         """The thing of this name, or None."""
         return next((file for file in self._all if file.name == name and file.kind is kind and not file.problem), None)
 
+    def learn(self) -> None:
+        """Take over digests that others computed meanwhile: who loads a model reads it anyway."""
+        now = self._library.installed()
+        if self._known and not self._busy and now is not self._all:
+            self._take(now)
+
     def installed(self) -> tuple[Installed, ...]:
-        """Name and digest of every base model, as pictures from elsewhere are matched with them."""
-        return tuple(Installed(name=file.name, digests=(file.sha256,) if file.sha256 else ()) for file in self.bases())
+        """Name and digest of base models, VAEs and ControlNets, as what pictures name is matched with them."""
+        parts = (file for file in self._all if file.kind in (Kind.VAE, Kind.CONTROLNET) and not file.problem)
+        return tuple(
+            Installed(name=file.name, digests=(file.sha256,) if file.sha256 else (), is_base=file.is_base)
+            for file in (*self.bases(), *parts)
+        )
 
     def has(self, *places: str) -> bool:
         """Whether something usable lies at one of these places below a model folder ("loras/x.safetensors")."""
@@ -151,6 +161,16 @@ class ModelsModel(QAbstractListModel):
     def row_of(self, path: Path) -> int:
         """The row of a path, -1 if it is not shown."""
         return next((row for row, file in enumerate(self._rows) if file.path == path), -1)
+
+    def row_at(self, place: str) -> int:
+        """The first row at or below a place within any model folder ("vae/mine", "loras/x.safetensors"), else of a file
+        of that name; -1 if none is shown."""
+        paths = [f"/{file.path.as_posix()}/" for file in self._rows]
+        name = place.rpartition("/")[2]
+        within = next((row for row, path in enumerate(paths) if f"/{place}/" in path), -1)
+        return (
+            within if within >= 0 else next((row for row, path in enumerate(paths) if path.endswith(f"/{name}/")), -1)
+        )
 
     def preview(self, path: Path) -> QImage | None:
         """The picture beside a model, or None for now; `dataChanged` tells when it is worth asking again."""

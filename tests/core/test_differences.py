@@ -140,3 +140,10 @@ def test_there_and_back_says_the_opposite() -> None:
     back = {(d.field, d.after, d.before) for d in differences(b, a)}
     assert there == back
     assert len(there) == 4
+
+
+def test_a_digest_that_was_not_written_down_is_no_difference() -> None:
+    old, new = (Recipe(prompt="", seed=1, model=ModelRef(name="river", sha256=sha)) for sha in ("", "ab" * 32))
+    assert differences(old, new) == differences(new, old) == ()
+    other = Recipe(prompt="", seed=1, model=ModelRef(name="river", sha256="cd" * 32))
+    assert [one.field for one in differences(new, other)] == ["model"]

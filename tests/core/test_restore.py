@@ -204,3 +204,12 @@ def test_freeu_and_tiling_come_back() -> None:
     wanted = Draft(freeu=FreeU(b1=1.2), tiling=Tiling.X)
     assert apply(rare, Draft(), HERE, {"freeu", "tiling"}) == wanted
     assert apply(OURS, wanted, HERE, {"freeu", "tiling"}) == Draft()
+
+
+def test_a_vae_that_is_here_is_not_missing_and_is_no_model() -> None:
+    named = replace(RECIPE, vae=ModelRef(name="mine"), model=ModelRef(name="other"))
+    found = replace(OURS, recipe=named)
+    assert row(found, "vae").outcome is Outcome.CANNOT
+    here = replace(HERE, models=(MINI, Installed(name="mine", is_base=False), Installed(name="other", is_base=False)))
+    assert row(found, "vae", here=here).outcome is Outcome.APPLIES
+    assert row(found, "model", here=here).outcome is Outcome.CANNOT  # a VAE of that name does not paint
