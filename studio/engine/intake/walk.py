@@ -15,6 +15,7 @@ DEPTH_MAX, ENTRIES_MAX = 10, 200_000
 WEIGHTS = (".safetensors", ".sft")
 OTHERS = (".ckpt", ".pt", ".pth", ".bin", ".gguf", ".pt2", ".pkl")
 _SKIP = {"__pycache__", "node_modules", "venv", "blobs", "refs", "site-packages", "outputs", "onnx", "openvino"}
+_PLAIN = {"pytorch_lora_weights", "diffusion_pytorch_model", "diffusion_pytorch_model.fp16", "adapter_model", "model"}
 _HUB = re.compile(r"models--(?:[^/\\]+--)?(?P<name>[^/\\]+)")
 _KEYS = (  # of ComfyUI's extra_model_paths.yaml
     "checkpoints", "unet", "diffusion_models", "clip", "text_encoders", "clip_vision", "controlnet", "embeddings", "loras",
@@ -59,7 +60,7 @@ def find_candidates(folder: Path, stop: Callable[[], bool] = lambda: False) -> I
         below = []
         for entry in entries:
             if entry.name.startswith(".") or not _is_dir(entry):
-                if (found := _file(entry, names)) is not None:
+                if (found := _file(entry, names, folder)) is not None:
                     yield found
             elif depth < DEPTH_MAX and entry.name.casefold() not in _SKIP:
                 below.append((Path(entry.path), depth + 1))
@@ -73,11 +74,14 @@ def _is_dir(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _file(entry: os.DirEntry[str], names: frozenset[str]) -> Candidate | None:
+def _file(entry: os.DirEntry[str], names: frozenset[str], root: Path) -> Candidate | None:
+    """A weight file; one that is called as all are on the hub has the name of its folder."""
     base, dot, end = entry.name.rpartition(".")
     if not base or entry.name.startswith(".") or f"{dot}{end}".casefold() not in (*WEIGHTS, *OTHERS):
         return None
-    return Candidate(Path(entry.path), base, False, "", names)
+    path = Path(entry.path)
+    plain = base.casefold() in _PLAIN and path.parent != root
+    return Candidate(path, _folder_name(path.parent) if plain else base, False, "", names)
 
 
 def _folder_name(folder: Path) -> str:

@@ -56,6 +56,15 @@ def test_the_folders_of_other_programs(tmp_path: Path) -> None:
     assert fits(found["ink_wash"], Family.SD1) and not fits(found["ink_wash"], Family.SDXL)
 
 
+def test_what_is_called_as_all_are_has_the_name_of_its_folder(tmp_path: Path) -> None:
+    for folder in ("lcm-lora-sdv1-5", "lcm-lora-sdxl"):
+        write_weights(tmp_path / "loras" / folder / "pytorch_lora_weights.safetensors", LORA)
+    write_weights(tmp_path / "model.safetensors", LORA)
+    library = Library((tmp_path,))
+    assert sorted(file.name for file in library.scan()) == ["lcm-lora-sdv1-5", "lcm-lora-sdxl", "model"]
+    assert library.find("pytorch_lora_weights.safetensors", kind=Kind.LORA).name == "lcm-lora-sdv1-5"
+
+
 def test_what_lies_beside_a_file(tmp_path: Path) -> None:
     write_weights(tmp_path / "ink.safetensors", LORA)
     (tmp_path / "ink.preview.png").write_bytes(b"x")
