@@ -11,8 +11,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from studio.core.paths import RESOURCES  # noqa: E402
+from studio.core.pixels import Pixels  # noqa: E402
+from studio.core.recipe import Recipe  # noqa: E402
 from studio.engine.diffusion.denoise import StepContext, StepResult  # noqa: E402
-from studio.engine.diffusion.previews import LatentToRGB, Previewer, load_preview  # noqa: E402
+from studio.engine.diffusion.latents import latents_of  # noqa: E402
+from studio.engine.diffusion.previews import SHARE, LatentToRGB, Previewer, load_preview  # noqa: E402
+from studio.engine.diffusion.tiny import TinyDecoder, find_tiny, load_tiny  # noqa: E402
+from studio.engine.intake.library import Library  # noqa: E402
 
 
 def result_of(x: Any, guess: Any, timestep: int) -> StepResult:
@@ -74,3 +80,141 @@ def test_previews_are_not_made_faster_than_eyes_see() -> None:
     made = [previewer(result_of(x, x, 10)) for _ in range(50)]
     assert made[0] is not None
     assert sum(preview is not None for preview in made) <= 3
+
+
+class Clock:
+    """Time as the test lets it pass."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class FakeTiny:
+    """A tiny decoder that takes `cost` seconds of a clock."""
+
+    def __init__(self, clock: Clock, cost: float, known: bool = True) -> None:
+        self.clock, self.cost, self.broken, self.made, self.told = clock, cost, False, 0, cost if known else 0.0
+
+    def seconds(self, _latents: Any) -> float:
+        return self.told
+
+    def doubt(self) -> None:
+        self.told *= 0.95
+
+    def __call__(self, _latents: Any) -> Pixels | None:
+        self.clock.now += self.cost
+        self.made += 1
+        self.told = self.cost
+        return Pixels(width=8, height=8, data=bytes(192))
+
+
+def watched(tiny: FakeTiny, step_seconds: float, steps: int) -> tuple[list[int | None], float]:
+    """The width of each step's preview, and the share of the time that was spent on sharp ones."""
+    clock, x = tiny.clock, torch.zeros(1, 4, 2, 2)
+    to_rgb = LatentToRGB(1, np.ones((3, 4), np.float32), np.zeros(3, np.float32))
+    previewer = Previewer(to_rgb, "sample", torch.linspace(0.99, 0.01, 1000), tiny, clock)
+    began, widths = clock.now, list[int | None]()
+    for _ in range(steps):
+        clock.now += step_seconds
+        made = previewer(result_of(x, x, 10))
+        widths.append(None if made is None else made.width)
+    return widths, tiny.made * tiny.cost / (clock.now - began)
+
+
+def test_sharp_previews_take_a_small_share_of_the_time() -> None:
+    widths, share = watched(FakeTiny(Clock(), 0.001), step_seconds=0.1, steps=60)
+    assert widths == [8] * 60, "cheap enough for every step"
+    widths, share = watched(FakeTiny(Clock(), 0.02), step_seconds=0.1, steps=200)
+    assert share <= SHARE
+    assert widths.count(8) >= 15
+    assert widths[0] == 2, "linear until one is affordable"
+    first = widths.index(8)
+    assert widths[first + 1 : first + 5] == [None] * 4, "no flicker between sharp and blurred"
+    assert 2 in widths[first + 5 :], "a long wait shows linear ones"
+    _widths, share = watched(FakeTiny(Clock(), 3.0), step_seconds=1.0, steps=400)
+    assert share <= SHARE + 3.0 / 400
+
+
+def test_what_one_costs_is_learnt_from_one_and_chance_is_forgotten() -> None:
+    unlucky = FakeTiny(Clock(), 0.002, known=False)
+    assert watched(unlucky, step_seconds=0.1, steps=3)[0][0] == 8
+    unlucky.told = 50.0  # the machine was busy then
+    assert 8 in watched(unlucky, step_seconds=0.1, steps=150)[0]
+
+
+def test_a_broken_tiny_decoder_leaves_the_linear_previews() -> None:
+    tiny = FakeTiny(Clock(), 0.0)
+    tiny.broken = True
+    assert set(watched(tiny, 0.1, 5)[0]) == {2}
+
+
+def test_minis_own_tiny_decoder_shows_what_the_full_one_shows(make_engine: Any) -> None:
+    if not (RESOURCES / "mini" / "tiny_vae").is_dir():
+        pytest.skip("Studio Mini has none yet")
+    engine = make_engine()
+    made = Recipe(prompt="a red house on green hills", seed=3, steps=8, exact=True)
+    kept: list[Any] = []
+    pixels = engine.render(made, lambda progress: kept.append(progress.undecoded) or True).pixels
+    model = engine._ready.pool.get("mini", True, lambda: None)
+    tiny = engine._ready.pool.tiny(model)
+    sharp = tiny(latents_of(next(one for one in kept if one is not None)))
+    assert (sharp.width, sharp.height) == (256, 256)
+    a, b = (np.frombuffer(one.data, np.uint8).astype(float) for one in (sharp, pixels))
+    assert 10 * np.log10(255**2 / ((a - b) ** 2).mean()) > 20  # dB; a linear one, enlarged, gives less
+    assert tiny.seconds(torch.zeros(1, 16, 16, 16)) > 0
+    assert not tiny.broken
+
+
+def taesd(folder: Path) -> dict[str, Any]:
+    """A TAESD of random weights: as a folder of diffusers', and as files with its own names; the tensors."""
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    whole = AutoencoderTiny()
+    whole.save_pretrained(folder / "taesd")
+    decoder = whole.decoder.layers.state_dict()
+    shifted = {f"{int(name.split('.')[0]) + 1}.{name.split('.', 1)[1]}": value for name, value in decoder.items()}
+    save_file(shifted, folder / "taesd_decoder.safetensors")
+    save_file({f"taesd_decoder.{name}": value for name, value in shifted.items()}, folder / "both.safetensors")
+    latents = torch.randn(1, 4, 8, 8)
+    with torch.no_grad():
+        return {"latents": latents, "image": whole.decode(latents).sample}
+
+
+def test_taesd_in_each_of_its_forms(tmp_path: Path) -> None:
+    known = taesd(tmp_path)
+    for name in ("taesd", "taesd_decoder.safetensors", "both.safetensors"):
+        network = load_tiny(tmp_path / name, 4, torch.float32)
+        with torch.no_grad():
+            assert torch.allclose(network(known["latents"]), known["image"], atol=1e-5), name
+    wrong = TinyDecoder(tmp_path / "taesd", 16, torch.float32, torch.device("cpu"))
+    assert wrong(torch.zeros(1, 16, 4, 4)) is None
+    assert wrong.broken
+    (tmp_path / "taesd_decoder.safetensors").write_bytes(b"no weights at all")
+    assert TinyDecoder(tmp_path / "taesd_decoder.safetensors", 4, torch.float32, torch.device("cpu"))(x4()) is None
+
+
+def x4() -> Any:
+    return torch.zeros(1, 4, 4, 4)
+
+
+def test_the_tiny_decoder_of_the_right_family_is_found(tmp_path: Path) -> None:
+    taesd(tmp_path)
+    (tmp_path / "taesd").rename(tmp_path / "taesdxl")
+    library = Library((tmp_path,))
+    files = library.scan()
+    assert {file.name: str(file.family) for file in files} == {"both": "", "taesd_decoder": "sd1", "taesdxl": "sdxl"}
+    for family, name in (
+        ("sd1", "taesd_decoder"),
+        ("sd2", "taesd_decoder"),
+        ("sdxl", "taesdxl"),
+        ("sdxl_refiner", "taesdxl"),
+    ):
+        found = find_tiny(tmp_path / "some-model", family, files)
+        assert found is not None and found.stem == name
+    assert find_tiny(tmp_path / "some-model", "mini", files) is None
+    assert find_tiny(RESOURCES / "mini-fast", "mini", ()) in (None, RESOURCES / "mini" / "tiny_vae")

@@ -16,6 +16,7 @@ from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
+from studio.engine.annotators import Annotators
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
 from studio.engine.diffusion.identity import identified
@@ -59,9 +60,11 @@ class DiffusionEngine:
         plugins: PluginHost | None = None,
         on_fault: OnFault = "fail",
         library: Library | None = None,
+        annotators: Annotators | None = None,
     ) -> None:
         self._model_folders, self._read_image, self._wanted = model_folders, read_image, device
         self._library = library
+        self._annotators = annotators or Annotators(lambda: model_folders, library=library, device=device)
         self._plugins, self.on_fault = plugins, on_fault
         self._ready: _Ready | None = None
         self._last: tuple[tuple[object, ...], Rendered, tuple[Stamp, ...]] | None = None
@@ -139,6 +142,7 @@ class DiffusionEngine:
     def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float, level: Level) -> Rendered:
         """Make the picture with the guests that are left."""
         model = self._loaded(guests.recipe, ready, report)
+        guests.recipe = ready.controls.with_nets(guests.recipe, model)
         guests.recipe = recipe = identified(guests, ready.pool, report)
         made_from = recipe, model.key, guests.sampler_version, level
         last = self._last
@@ -174,7 +178,12 @@ class DiffusionEngine:
         recipe = guests.recipe
         check_size(recipe.size, model)
         painter = Painter(
-            controls=ready.controls, read_image=self._read_image, report=report, spoilt=ready.pool.clear, place=place
+            controls=ready.controls,
+            read_image=self._read_image,
+            report=report,
+            spoilt=ready.pool.clear,
+            place=place,
+            tiny=ready.pool.tiny,
         )
         with ExitStack() as stack:
             latents = painter.paint(guests, model, _refiner_of(recipe, model, ready, report), stack)
@@ -204,7 +213,7 @@ class DiffusionEngine:
             use_all_cores()
             device = choose_device(self._wanted)
             pool = ModelPool(self._model_folders, device, self._library)
-            self._ready = _Ready(device, pool, Controls(pool, self._read_image))
+            self._ready = _Ready(device, pool, Controls(pool, self._read_image, self._annotators))
         return self._ready
 
     def _let_go(self) -> None:
@@ -212,6 +221,7 @@ class DiffusionEngine:
         if self._ready is not None:
             self._ready.controls.clear()
             self._ready.pool.clear()
+        self._annotators.clear()
         free()
 
 

@@ -11,8 +11,11 @@ from typing import Any
 
 import torch
 
+from studio.core.choices import ControlKind
+from studio.core.control_nets import best_net
+from studio.core.detectors import LINES
 from studio.core.errors import ModelMissing
-from studio.core.model_files import Kind, Traits
+from studio.core.model_files import Family, Kind, Traits
 from studio.core.paths import RESOURCES
 from studio.core.recipe import ModelRef
 from studio.core.weights import read_weight_header
@@ -22,7 +25,11 @@ from studio.engine.diffusion.parts import Parts, Poll, load_controlnet, load_fol
 from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
 from studio.engine.diffusion.single_file import load_controlnet_file, load_file, load_vae_file
+from studio.engine.diffusion.tiny import TinyDecoder, find_tiny
+from studio.engine.diffusion.union import is_union, load_union
+from studio.engine.intake.kinds import recognise
 from studio.engine.intake.library import Library, nothing
+from studio.engine.missing import missing_net
 from studio.engine.models import (
     CONTROLNET,
     check_model,
@@ -120,6 +127,7 @@ class ModelPool:
         self.budget = device.memory_bytes // 2
         self._kept: OrderedDict[_Key, Model] = OrderedDict()
         self._vaes: dict[tuple[_Key, str], Any] = {}
+        self._tinies: dict[tuple[Any, ...], TinyDecoder] = {}
         self._digests: dict[tuple[str, int, int], bytes] = {}
 
     def get(self, ref: ModelRef | str, exact: bool, poll: Poll) -> Model:
@@ -150,15 +158,22 @@ class ModelPool:
             )
         return vae
 
-    def controlnet(self, model: Model, kind: str, ref: ModelRef | None = None) -> tuple[str, Any]:
+    def controlnet(self, model: Model, kind: ControlKind, ref: ModelRef | None = None) -> tuple[str, Any]:
         """Name and network that read control layers of this kind for a model. Raises `ModelMissing`, before loading
         what was made for another family."""
-        name, place = self._find_net(model, kind, ref)
+        name, place, union = self._find_net(model, kind, ref)
         key = str(place)
         if key not in model.controlnets:
-            loaded = load_controlnet_file if place.is_file() else load_controlnet
+            loaded = load_union if union else load_controlnet_file if place.is_file() else load_controlnet
             model.controlnets[key] = loaded(place, model.dtype).to(model.device)
         return name, model.controlnets[key]
+
+    def usual_net(self, model: Model, kind: ControlKind) -> ModelRef | None:
+        """The ControlNet that reads layers of this kind where they name none; None for the model's own, or for none."""
+        if self._own_net(model, kind) is not None or self._library is None:
+            return None
+        found = best_net(self._library.installed(), Family(model.family), kind)
+        return None if found is None else ModelRef(name=found.name, sha256=found.sha256)
 
     def named(self, ref: ModelRef, kind: Kind, poll: Poll) -> ModelRef:
         """The reference with the SHA-256 of what is loaded under it here. What ships is known by its name alone.
@@ -174,9 +189,20 @@ class ModelPool:
         poll()
         return replace(ref, sha256=self._digest(place.is_file(), _weights_of(ref.name, place, kind)))
 
+    def tiny(self, model: Model) -> TinyDecoder | None:
+        """What makes sharp previews for a model, if its file is here; read when it is first used."""
+        place = find_tiny(model.folder, model.family, () if self._library is None else self._library.installed())
+        if place is None:
+            return None
+        known = (fingerprint(place), place, model.dtype)  # a file that was replaced is read again
+        if known not in self._tinies:
+            self._tinies = {known: TinyDecoder(place, model.latent_channels, model.dtype, model.device)}
+        return self._tinies[known]
+
     def clear(self) -> None:
         """Let go of everything loaded."""
         self._kept.clear()
+        self._tinies.clear()
         self._vaes.clear()
 
     def forget_others(self, model: Model) -> bool:
@@ -231,37 +257,42 @@ class ModelPool:
             device=device,
         )
 
-    def _find_net(self, model: Model, kind: str, ref: ModelRef | None) -> tuple[str, Path]:
-        """The ControlNet that is named, the one beside the model, or one that is called after the kind of layer."""
+    def _find_net(self, model: Model, kind: ControlKind, ref: ModelRef | None) -> tuple[str, Path, bool]:
+        """The ControlNet that is named, the one beside the model, or one that was made for this kind; and whether it
+        is a union."""
+        ref = ref or self.usual_net(model, kind)
         if ref is not None:
             place = _inside(self._place(ref, True, Kind.CONTROLNET)[0], CONTROLNET)
-            self._check_net(model, ref.name, place)
-            return ref.name, place
-        beside = companions_of(model.folder) / CONTROLNET
-        if (beside / "config.json").is_file():
-            self._check_net(model, model.name, beside)
-            return model.name, beside
-        for file in () if self._library is None else self._library.installed():
-            fits = file.kind is Kind.CONTROLNET and not file.problem and str(file.family) == model.family
-            if fits and kind in file.name.lower():
-                return file.name, file.path
-        raise ModelMissing(
-            f"There is no ControlNet for {kind} layers with the model “{model.name}”.",
-            f"Put one for {in_words(model.family)} models into a models folder, or switch the layer off.",
-        )
+            return ref.name, place, self._check_net(model, ref.name, place)
+        beside = self._own_net(model, kind)
+        if beside is not None:
+            return model.name, beside, self._check_net(model, model.name, beside)
+        raise missing_net(Family(model.family), kind, model.name)
 
-    def _check_net(self, model: Model, name: str, place: Path) -> None:
-        """Raise `ModelMissing` unless a ControlNet is whole and, as far as its header tells, of the model's family."""
+    def _own_net(self, model: Model, kind: ControlKind) -> Path | None:
+        """The ControlNet beside a model. That of Mini reads lines alone; of others it is not known what they read."""
+        beside = companions_of(model.folder) / CONTROLNET
+        reads = kind in LINES or model.family != Family.MINI
+        return beside if reads and (beside / "config.json").is_file() else None
+
+    def _check_net(self, model: Model, name: str, place: Path) -> bool:
+        """Raise `ModelMissing` unless a ControlNet is whole and, as far as its header tells, of the model's family.
+
+        Returns whether it is a union.
+        """
         files = (place,) if place.is_file() else component_weights(name, place, "diffusion_pytorch_model")
         for file in files:
             check_safetensors(name, file)
-        base = controlnet_base(read_weight_header(files[0])) if len(files) == 1 else ""
+        header = read_weight_header(files[0])
+        union = len(files) == 1 and is_union(header)
+        base = str(recognise(header, name).family) if union else controlnet_base(header) if len(files) == 1 else ""
         known = {"sd1", "sd2", "sdxl"} & {model.family}
         if base and known and base != model.family and model.latent_channels == 4:
             raise ModelMissing(
                 f"The ControlNet “{name}” steers {in_words(base)} models; “{model.name}” is {in_words(model.family)}.",
                 "Choose another ControlNet, or another model.",
             )
+        return union
 
     def _digest(self, single: bool, files: Sequence[Path]) -> str:
         """SHA-256 over the digests of weight files, each read once while it does not change; of a `single` one its own."""

@@ -22,11 +22,12 @@ from studio.engine.diffusion.guest_sampler import GuestSampler
 from studio.engine.diffusion.guides import Source, prepare_guides
 from studio.engine.diffusion.latents import seeded
 from studio.engine.diffusion.models import Model
-from studio.engine.diffusion.placement import Placement
+from studio.engine.diffusion.placement import Level, Placement
 from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
 from studio.engine.diffusion.seamless import seamless, works_in_tiles
+from studio.engine.diffusion.tiny import TinyDecoder
 from studio.engine.guests import Guests
 from studio.engine.protocol import ReadImage
 
@@ -40,6 +41,7 @@ class Painter:
     report: Reporter
     spoilt: Callable[[], None]  # called when a plugin left a model changed
     place: Placement
+    tiny: Callable[[Model], TinyDecoder | None]  # for sharp previews
 
     def paint(self, guests: Guests, model: Model, refiner: Callable[[], Model] | None, stack: ExitStack) -> Tensor:
         """Latents (1, channels, height / f, width / f) of the finished picture. Adapters go with `stack`.
@@ -81,7 +83,7 @@ class Painter:
                 guidance=guidance,
                 residuals=residuals,
                 pull=pull,
-                after_step=(_Watch(report, _previewer(model, sampler), 0, calls),),
+                after_step=(_Watch(report, self._previewer(model, sampler), 0, calls),),
                 timestep_cond=said.timestep_cond,
                 added=said.added,
             )
@@ -111,10 +113,14 @@ class Painter:
                 latents,
                 said.text,
                 guidance=guidance,
-                after_step=(_Watch(report, _previewer(model, sampler), max(calls - left, 0), max(calls, left)),),
+                after_step=(_Watch(report, self._previewer(model, sampler), max(calls - left, 0), max(calls, left)),),
                 timestep_cond=said.timestep_cond,
                 added=said.added,
             )
+
+    def _previewer(self, model: Model, sampler: DiffusersSampler) -> Previewer:
+        tiny = self.tiny(model) if self.place.level < Level.TILES else None  # where memory was short, nothing more
+        return Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod, tiny)
 
     def _residuals(self, guests: Guests, model: Model, branches: int, adapters: Sequence[Attached]) -> list[Residuals]:
         """ControlNets and what adapters add, in the order of the recipe: control layers, then plugin layers."""
@@ -174,10 +180,6 @@ def guidance_of(recipe: Recipe, model: Model) -> Guidance:
 
 def _nearest(side: int, factor: int) -> int:
     return max(factor, int(side / factor + 0.5) * factor)
-
-
-def _previewer(model: Model, sampler: DiffusersSampler) -> Previewer:
-    return Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod)
 
 
 def _sampler(guests: Guests, model: Model, generator: torch.Generator) -> DiffusersSampler:

@@ -1,13 +1,14 @@
-"""The live preview: a small picture of what the latents are becoming, by one matrix product per step."""
+"""The live preview: a picture of what the latents are becoming, by a tiny decoder now and then, else by one matrix product."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -16,6 +17,8 @@ from studio.core.pixels import Pixels
 from studio.engine.diffusion.denoise import StepResult
 
 PER_SECOND = 15.0
+SHARE = 0.02  # of the loop's time, for a tiny decoder
+CALM_SECONDS = 0.5
 # Red, green and blue in -1 ... 1 for each of the four latent channels of SD 1.x and 2.x: a well-known linear fit.
 _SD1 = ((0.298, 0.207, 0.208), (0.187, 0.286, 0.173), (-0.158, 0.189, 0.264), (-0.184, -0.271, -0.473))
 
@@ -63,20 +66,59 @@ def load_preview(model_folder: Path, latent_channels: int, xl: bool = False) -> 
     return None
 
 
-class Previewer:
-    """Makes previews of the predicted clean picture, at most `PER_SECOND` of them."""
+class Tiny(Protocol):
+    """A small decoder; see `tiny.TinyDecoder`."""
 
-    def __init__(self, to_rgb: LatentToRGB | None, prediction_type: str, alphas_cumprod: Tensor) -> None:
-        self._to_rgb, self._prediction_type = to_rgb, prediction_type
+    @property
+    def broken(self) -> bool: ...
+    def seconds(self, latents: Tensor) -> float: ...
+    def doubt(self) -> None: ...
+    def __call__(self, latents: Tensor) -> Pixels | None: ...
+
+
+class Previewer:
+    """Makes previews of the predicted clean picture, at most `PER_SECOND` of them.
+
+    A tiny decoder makes those that it can within `SHARE` of the time since the loop began, and the first one that it ever
+    makes: only then is known what one costs. The others are linear, but not so soon after a sharp one that the eye would
+    see it flicker. Mutable state: `_next` and `_calm_until`, when the next preview, and linear one, may come; `_spent`.
+    """
+
+    def __init__(
+        self,
+        to_rgb: LatentToRGB | None,
+        prediction_type: str,
+        alphas_cumprod: Tensor,
+        tiny: Tiny | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._to_rgb, self._prediction_type, self._tiny = to_rgb, prediction_type, tiny
         self._alphas = alphas_cumprod.float().cpu().numpy()
-        self._next = 0.0
+        self._clock = clock
+        self._began = clock()
+        self._next = self._calm_until = self._spent = 0.0
 
     def __call__(self, result: StepResult) -> Pixels | None:
-        now = time.monotonic()
-        if self._to_rgb is None or now < self._next:
+        now = self._clock()
+        if (self._to_rgb is None and self._tiny is None) or now < self._next:
             return None
         self._next = now + 1.0 / PER_SECOND
+        if self._tiny is not None and self._affords(self._tiny, result.latents, now):
+            sharp = self._tiny(self.clean(result))
+            self._spent += self._clock() - now
+            if sharp is not None:
+                self._calm_until = self._clock() + CALM_SECONDS
+                return sharp
+        if self._to_rgb is None or now < self._calm_until:
+            return None
         return self._to_rgb(self.clean(result))
+
+    def _affords(self, tiny: Tiny, latents: Tensor, now: float) -> bool:
+        cost = tiny.seconds(latents)
+        if tiny.broken or cost == 0.0 or self._spent + cost <= SHARE * (now - self._began):
+            return not tiny.broken
+        tiny.doubt()
+        return False
 
     def clean(self, result: StepResult) -> Tensor:
         """x_0 as the guess has it (Ho et al. 2020, eq. 15; Salimans & Ho 2022 for v).

@@ -11,7 +11,7 @@ from typing import Any
 from studio.core.model_files import Family, Kind, Prediction, Traits
 from studio.core.safe_files import write_whole
 
-VERSION = 1  # raised when what a header tells is read differently: traits are then read again, digests and answers stay
+VERSION = 2  # raised when what a header tells is read differently: traits are then read again, digests and answers stay
 _BYTES_MAX = 64_000_000
 
 

@@ -106,6 +106,12 @@ def family_in_words(metadata: dict[str, str]) -> Family:
     return Family.UNKNOWN
 
 
+def tiny_family(name: str) -> Family:
+    """The family of a tiny autoencoder by its name: all TAESDs are shaped alike, and only the name tells SDXL's."""
+    found = re.search(r"taesd(xl)?(?![a-z0-9]*(?:3|f1))", name.lower())
+    return Family.UNKNOWN if found is None else Family.SDXL if found[1] else Family.SD1
+
+
 _FAST = (
     ("lightning", "lightning"), ("hyper-sd", "hyper"), ("hyper_sd", "hyper"), ("hypersd", "hyper"), ("turbo", "turbo"),
     ("lcm", "lcm"), ("tcd", "tcd"), ("dmd2", "dmd"), ("pcm", "pcm"),

@@ -13,6 +13,7 @@ from studio.engine.intake.families import (
     fast_in_words,
     other_family,
     prediction_of,
+    tiny_family,
     unet_facts,
 )
 from studio.engine.intake.keys import Keys, main_dtype
@@ -26,6 +27,8 @@ def recognise(header: WeightHeader, name: str = "") -> Traits:
     """Kind, family and traits of a weight file. `name` only hints at few-step training, which no tensor shows."""
     keys = Keys(header.shapes, header.metadata)
     found = next((traits for ask in _ASK if (traits := ask(keys)) is not None), None) or _unknown(keys)
+    if found.kind is Kind.TINY_VAE and found.family is Family.UNKNOWN:
+        found = replace(found, family=tiny_family(name))
     title = header.metadata.get("modelspec.title", "")[:200].strip()
     if not found.variant and found.kind in (Kind.CHECKPOINT, Kind.UNET, Kind.LORA):
         found = replace(found, variant=fast_in_words(name, title))
