@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from studio.core.errors import StorageProblem, StudioError
 from studio.core.paths import Folders
+from studio.core.picture import Picture
 from studio.gallery import snapshots
 from studio.gallery.columns import seqs_of
 from studio.gallery.durable import storage_problem, sync_folder
@@ -26,9 +28,12 @@ from studio.gallery.shelf import Shelf
 from studio.gallery.thumbs import Thumbnails
 
 LOOKED_AT = 32  # pictures between two writes of looks
+WORKERS_MAX = 4  # threads that look at pictures: decoding and resizing let go of the interpreter
+FEW = 4  # for so many pictures no threads are started
 
 Stopped = Callable[[], bool]
 OnChange = Callable[[], None]
+Look = Callable[[Picture | None], bytes | None]
 
 
 def tend(shelf: Shelf, thumbnails: Thumbnails, on_change: OnChange, stopped: Stopped) -> None:
@@ -53,8 +58,11 @@ def tend(shelf: Shelf, thumbnails: Thumbnails, on_change: OnChange, stopped: Sto
             shelf.notice(f"The library could not be looked after just now ({error}); it goes on at the next start.")
 
 
-def look_at_new(shelf: Shelf, thumbnails: Thumbnails, stopped: Stopped) -> int:
-    """Work out how pictures look that were not looked at yet, newest first: how many. May raise sqlite3.Error."""
+def look_at_new(shelf: Shelf, thumbnails: Thumbnails, stopped: Stopped, workers: int | None = None) -> int:
+    """Work out how pictures look that were not looked at yet, newest first: how many. May raise sqlite3.Error.
+
+    `workers` threads at most, by default one for each processor up to four; the looks and their order are those of one.
+    """
     index = shelf.opened()
     query = (
         "SELECT group_concat(seq) FROM (SELECT seq FROM pictures WHERE trashed = 0 AND missing = 0 "
@@ -63,21 +71,38 @@ def look_at_new(shelf: Shelf, thumbnails: Thumbnails, stopped: Stopped) -> int:
     waiting = [int(seq) for seq in seqs_of(index, query)]
     folders = {folder.seq: folder.folder for folder in index.folders()}
     done = 0
-    for start in range(0, len(waiting), LOOKED_AT):
-        looks = []
-        for seq, row in index.rows_at(waiting[start : start + LOOKED_AT]).items():
+
+    def look(picture: Picture | None) -> bytes | None:
+        if picture is not None and not stopped():
+            with suppress(StudioError):
+                return look_of(thumbnails.thumbnail(picture))
+        return None
+
+    with _workers(len(waiting), workers) as look_at_all:
+        for start in range(0, len(waiting), LOOKED_AT):
+            rows = index.rows_at(waiting[start : start + LOOKED_AT])
+            found = look_at_all(look, [picture_of(row, shelf.folders, folders) for row in rows.values()])
+            looks = [(seq, known) for seq, known in zip(rows, found, strict=True) if known is not None]
+            if looks:
+                index.set_looks(looks)
+                done += len(looks)
             if stopped():
                 break
-            picture = picture_of(row, shelf.folders, folders)
-            with suppress(StudioError):
-                if picture is not None:
-                    looks.append((seq, look_of(thumbnails.thumbnail(picture))))
-        if looks:
-            index.set_looks(looks)
-            done += len(looks)
-        if stopped():
-            break
     return done
+
+
+@contextmanager
+def _workers(
+    count: int, workers: int | None
+) -> Iterator[Callable[[Look, list[Picture | None]], Iterable[bytes | None]]]:
+    """What applies a function to pictures, in their order, in as many threads as are of use for `count` of them."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = min(WORKERS_MAX, processors) if workers is None else workers
+    if count <= FEW or threads < 2:
+        yield map
+        return
+    with ThreadPoolExecutor(threads, "looks") as pool:
+        yield pool.map
 
 
 def visit_folders(shelf: Shelf, on_change: OnChange, stopped: Stopped, everything: bool) -> None:

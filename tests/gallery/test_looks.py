@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
@@ -9,7 +12,9 @@ from PIL import Image, ImageDraw, ImageFilter
 from studio.core.library import Query
 from studio.core.pixels import Pixels
 from studio.core.query import COLOURS
+from studio.gallery import care
 from studio.gallery.looks import _LAB, SIZE, _distances, look_of
+from studio.gallery.store import GalleryStore
 from tests.gallery.makers import MADE_WITH, recipe, store_in
 
 SAMPLES = {
@@ -101,4 +106,48 @@ def test_a_picture_that_cannot_be_read_does_not_stop_the_others(data: object) ->
     asked: list[int] = []
     store.add(pixels_of(scene((9, 9, 9), (0, 90, 0))), recipe(), MADE_WITH)
     assert store.look_at_new(lambda: bool(asked.append(1)) or True) == 0, "stopped before the first"
+    store.close()
+
+
+def looks_in(store: GalleryStore) -> list[tuple[int, bytes]]:
+    return [(row[0], row[1]) for row in store._shelf.opened().read("SELECT seq, look FROM looks ORDER BY rowid")]
+
+
+def test_several_threads_see_to_the_byte_what_one_sees(data: object) -> None:
+    store = store_in(data)  # type: ignore[arg-type]
+    pictures = [
+        store.add(pixels_of(scene((9 * n, 90, 200), (0, 5 * n, 60))), recipe(seed=n), MADE_WITH) for n in range(40)
+    ]
+    pictures[7].file.write_bytes(pictures[7].file.read_bytes()[:900])
+    shelf, thumbnails = store._shelf, store._thumbnails
+    assert care.look_at_new(shelf, thumbnails, lambda: False, workers=1) == 39
+    alone = looks_in(store)
+    shutil.rmtree(store.folders.thumbnails)
+    with shelf.opened()._writing() as writer:
+        writer.execute("DELETE FROM looks")
+    threads: set[str] = set()
+
+    def stopped() -> bool:
+        threads.add(threading.current_thread().name)
+        return False
+
+    assert care.look_at_new(shelf, thumbnails, stopped, workers=3) == 39
+    assert looks_in(store) == alone and sum(name.startswith("looks") for name in threads) > 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("looks")], "they end with the work"
+    store.close()
+
+
+def test_several_threads_stop_between_two_pictures_and_go_on_later(data: object) -> None:
+    store = store_in(data)  # type: ignore[arg-type]
+    for n in range(40):
+        store.add(pixels_of(scene((9 * n, 90, 200), (0, 5 * n, 60))), recipe(seed=n), MADE_WITH)
+    asked: list[int] = []
+
+    def stopped() -> bool:
+        asked.append(1)
+        return len(asked) > 10
+
+    first = care.look_at_new(store._shelf, store._thumbnails, stopped, workers=3)
+    assert first == 10, "what was looked at by then is kept"
+    assert store.look_at_new() == 30
     store.close()
