@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from studio.core.choices import ControlKind, Detector
@@ -91,6 +92,12 @@ def detector_of(kind: ControlKind, said: str = "") -> Detector:
     return Detector(said) if said else FITTING[kind][0]
 
 
+def choose(kind: ControlKind, here: Collection[Detector]) -> Detector:
+    """The detector that fits a kind best of those whose weights are here; the usual one where none is."""
+    fitting = FITTING[kind]
+    return next((one for one in fitting if one in here and (one is not Detector.NONE or fitting[0] is one)), fitting[0])
+
+
 def named(kind: ControlKind, detector: Detector) -> str:
     """How a recipe names a detector: not at all where it is the usual one."""
     return "" if FITTING[kind][0] is detector else detector.value
@@ -104,45 +111,3 @@ def thresholds(kind: ControlKind | str) -> tuple[int, int]:
 def takes_drawing(kind: ControlKind, detector: Detector) -> bool:
     """Whether the picture is read as lines, for which light and dark may have to change places."""
     return detector is Detector.CANNY or (detector is Detector.NONE and kind in LINES)
-
-
-_NETS: tuple[tuple[ControlKind, tuple[str, ...]], ...] = (
-    (ControlKind.SCRIBBLE, ("scribble", "sketch")),
-    (ControlKind.CANNY, ("canny",)),
-    (ControlKind.LINEART_ANIME, ("lineartanime", "animelineart", "s2lineartanime", "anime")),
-    (ControlKind.LINEART, ("lineart",)),
-    (ControlKind.SOFTEDGE, ("softedge", "hed", "pidinet")),
-    (ControlKind.MLSD, ("mlsd",)),
-    (ControlKind.DEPTH, ("depth", "midas")),
-    (ControlKind.NORMAL, ("normal",)),
-    (ControlKind.POSE, ("openpose", "dwpose", "pose")),
-    (ControlKind.SEGMENTATION, ("segmentation", "seg")),
-    (ControlKind.SHUFFLE, ("shuffle",)),
-    (ControlKind.TILE, ("tile",)),
-)  # in what the names of published ControlNets say, the more telling first
-
-
-def kind_of_net(name: str) -> ControlKind | None:
-    """Which kind of map a ControlNet reads, as far as its name tells."""
-    plain = "".join(sign for sign in name.casefold() if sign.isalnum())
-    return next((kind for kind, words in _NETS if any(word in plain for word in words)), None)
-
-
-UNION_TYPES: dict[ControlKind, int] = {
-    ControlKind.POSE: 0,
-    ControlKind.DEPTH: 1,
-    ControlKind.SCRIBBLE: 2,
-    ControlKind.SOFTEDGE: 2,
-    ControlKind.CANNY: 3,
-    ControlKind.LINEART: 3,
-    ControlKind.LINEART_ANIME: 3,
-    ControlKind.MLSD: 3,
-    ControlKind.NORMAL: 4,
-    ControlKind.SEGMENTATION: 5,
-    ControlKind.TILE: 6,
-}  # which input of a union ControlNet reads which kind, as xinsir's ControlNet++ numbers them (tile only in "promax")
-
-
-def reads(net: str, variant: str, kind: ControlKind) -> bool:
-    """Whether a ControlNet of this name and variant was made for maps of this kind, as far as it is known."""
-    return kind in UNION_TYPES if variant == "union" else kind_of_net(net) is kind

@@ -34,6 +34,7 @@ class Starter:
     size: int
     licence: str
     revision: str = "main"
+    pickle: bool = False  # published only as one; made into .safetensors in a process of its own once it is here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,24 @@ def _has_half(path: str, names: set[str]) -> bool:
     if ".non_ema" in stem or "ema_only" in stem:
         return True
     return not stem.endswith(".fp16") and f"{stem}.fp16.safetensors" in names
+
+
+def clean_endpoint(text: str) -> str:
+    """The address of a mirror as it was typed, with its scheme; "" for the hub itself. Raises `NetworkProblem`."""
+    plain = text.strip().rstrip("/")
+    if not plain:
+        return ""
+    address = plain if "://" in plain else f"https://{plain}"
+    scheme, _, rest = address.partition("://")
+    host = rest.partition("/")[0]
+    if scheme not in ("http", "https") or not host or set(rest) & set(' \\@?#"<>'):
+        raise NetworkProblem(f"“{plain[:80]}” is not the address of a mirror.", "It reads like “https://example.org”.")
+    return address
+
+
+def offline_problem() -> NetworkProblem:
+    """What is said to whoever wishes something of the network while the studio stays offline."""
+    return NetworkProblem("The studio is set to stay offline.", "Switch “Stay offline” off to get models.")
 
 
 def is_safe_path(path: str) -> bool:

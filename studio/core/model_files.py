@@ -23,6 +23,7 @@ class Kind(StrEnum):
     UPSCALER = "upscaler"  # picture to picture, ESRGAN and its kin
     TEXT_ENCODER = "text_encoder"
     IMAGE_ENCODER = "image_encoder"
+    DETECTOR = "detector"  # finds control maps in pictures
     UNKNOWN = "unknown"
 
 

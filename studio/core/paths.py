@@ -38,6 +38,11 @@ class Folders:
         return self.root / "cache" / "thumbnails"
 
     @property
+    def maps(self) -> Path:
+        """Control maps that detectors have found, by content."""
+        return self.root / "cache" / "maps"
+
+    @property
     def index(self) -> Path:
         return self.root / "index.sqlite3"
 

@@ -15,6 +15,7 @@ from studio.engine.runner import Runner
 if TYPE_CHECKING:
     from studio.core.events import EngineReady, Suggest
     from studio.core.recipe import Recipe
+    from studio.engine.annotators import Annotators
     from studio.engine.diffusion.engine import DiffusionEngine
     from studio.engine.guests import OnFault
     from studio.engine.intake.library import Library
@@ -37,8 +38,9 @@ class LazyEngine:
         plugins: PluginHost | None = None,
         on_fault: OnFault = "fail",
         library: Library | None = None,
+        annotators: Annotators | None = None,
     ) -> None:
-        self._arguments = (tuple(model_folders), read_image, device, plugins, on_fault, library)
+        self._arguments = (tuple(model_folders), read_image, device, plugins, on_fault, library, annotators)
         self.on_fault: OnFault = on_fault
         self._engine: DiffusionEngine | None = None
         self._fresh = False
@@ -83,10 +85,12 @@ def make_engine(
     plugins: PluginHost | None = None,
     on_fault: OnFault = "fail",
     library: Library | None = None,
+    annotators: Annotators | None = None,
 ) -> LazyEngine:
     """The real engine. `model_folders` are searched for model names, in order; `device` is "auto", "cpu", "cuda" or "mps".
 
     With a `library` it is asked instead: it knows more layouts, and finds moved files by their digest.
     Without `plugins` a recipe that needs one is refused. `on_fault` can be changed later: `engine.on_fault = ...`.
+    `annotators` find control maps; without them, the same folders are looked through for theirs.
     """
-    return LazyEngine(model_folders, read_image, device, plugins, on_fault, library)
+    return LazyEngine(model_folders, read_image, device, plugins, on_fault, library, annotators)

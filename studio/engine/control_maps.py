@@ -1,45 +1,50 @@
 """The control map: exactly what the model will see of a control picture. No torch of its own, no Qt; safe in any thread.
 
-Order: resize, invert, then what the kind asks for. So edges are found at the final size, and a sketch that was inverted
-gives the same edges.
+Order: resize, invert, then the detector. So edges are found at the final size, and a sketch that was inverted gives the
+same edges.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import io
-import sys
-import threading
-import types
-import warnings
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from studio.core.choices import ControlKind, ResizeMode
-from studio.core.errors import BadInputImage
+from studio.core.choices import ControlKind, Detector, ResizeMode
+from studio.core.detectors import LINES, detector_of
+from studio.core.errors import BadInputImage, ModelMissing
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
-from studio.engine.libraries import load_torch
+from studio.engine.annotators import Annotators
+from studio.engine.light_aux import aux_module
 
 Array = np.ndarray[Any, np.dtype[np.uint8]]
 
 _DETECTOR_GRID = 64  # controlnet-aux rounds the sides it works on to multiples of this
-_LIGHT = "_light_controlnet_aux"
-_importing = threading.Lock()
-_detectors: dict[str, Any] = {}
 
 
-def control_map(use: ControlUse, size: Size, source_png: bytes) -> Pixels:
-    """The map of a control picture, `size` pixels, RGB. `source_png`: its stored bytes. Raises `BadInputImage`."""
-    image = fit(open_rgb(source_png), size, use.resize, use.kind)
+def control_map(use: ControlUse, size: Size, source_png: bytes, annotators: Annotators | None = None) -> Pixels:
+    """The map of a control picture, `size` pixels, RGB. `source_png`: its stored bytes.
+
+    Raises `BadInputImage`, and `ModelMissing` where the detector's weights are not here.
+    """
+    assert isinstance(use.kind, ControlKind)  # a plugin's kinds: `plugin_map`
+    detector = detector_of(use.kind, use.detector)
+    drawn = detector is Detector.NONE and use.kind in LINES
+    image = fit(open_rgb(source_png), size, use.resize, ControlKind.SCRIBBLE if drawn else use.kind)
     if use.invert:
         image = ImageOps.invert(image)
-    is_canny = use.kind is ControlKind.CANNY
-    array = edges(np.asarray(image), use.low, use.high) if is_canny else np.asarray(image.convert("L").convert("RGB"))
-    return Pixels(width=size.width, height=size.height, data=array.tobytes())
+    if detector is Detector.CANNY:
+        image = Image.fromarray(edges(np.asarray(image), use.low, use.high))
+    elif drawn:
+        image = image.convert("L").convert("RGB")
+    elif detector is not Detector.NONE:
+        if annotators is None:
+            raise ModelMissing(f"No detector is at hand for {use.kind} layers.", "Give a finished map.")
+        image = annotators.detect(detector, image, bytes.fromhex(use.image.digest), use.low)
+    return Pixels(width=size.width, height=size.height, data=image.tobytes())
 
 
 def plugin_map(use: ControlUse, size: Size, source_png: bytes, preprocess: str) -> Image.Image:
@@ -115,28 +120,8 @@ def edges(array: Array, low: int, high: int) -> Array:
 
 
 def canny_detector() -> Any:
-    """Controlnet-aux's CannyDetector, imported once. Its `util` imports torch; nothing else heavy comes with it."""
-    with _importing:
-        if "canny" not in _detectors:
-            load_torch()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # deprecations inside the libraries
-                _detectors["canny"] = _import_canny().CannyDetector()
-        return _detectors["canny"]
-
-
-def _import_canny() -> Any:
-    """The canny module alone, below a light stand-in for its package: the real one imports every detector (7 s)."""
-    real = importlib.util.find_spec("controlnet_aux")
-    if real is None or real.submodule_search_locations is None or "controlnet_aux" in sys.modules:
-        return importlib.import_module("controlnet_aux.canny")
-    package = types.ModuleType(_LIGHT, "A stand-in for the package controlnet_aux that imports nothing by itself.")
-    package.__path__ = list(real.submodule_search_locations)
-    sys.modules[_LIGHT] = package
-    try:
-        return importlib.import_module(f"{_LIGHT}.canny")
-    except ImportError:  # a later version may be laid out otherwise
-        return importlib.import_module("controlnet_aux.canny")
+    """Controlnet-aux's CannyDetector. Its `util` imports torch; nothing else heavy comes with it."""
+    return aux_module("canny").CannyDetector()
 
 
 def _resized(

@@ -9,28 +9,54 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
+from studio.core.choices import Detector
 from studio.core.errors import StudioError
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.state.background import Background
 
 KEPT = 32
+LookHere = Callable[[], frozenset[Detector]]  # called in the background
 MakeMap = Callable[[ControlUse, Size], Pixels]  # called in the background; raises StudioError
 
 
 class ControlMaps(QObject):
-    """Makes maps; per layer the latest wish wins, and the last 32 maps are kept.
+    """Makes maps; per layer the latest wish wins, and the last 32 maps are kept. `look_here` tells which detectors can
+    work; it is called in the background too.
 
-    Signals: `ready(ControlUse, Size, Pixels)` and `failed(ControlUse, StudioError)`, with the use as it was asked for.
+    Signals: `ready(ControlUse, Size, Pixels)` and `failed(ControlUse, StudioError)`, with the use as it was asked for;
+    `looked()` - `here` is known, or is not what it was.
     """
 
     ready = Signal(object, object, object)
     failed = Signal(object, object)
+    looked = Signal()
 
-    def __init__(self, make_map: MakeMap, background: Background, parent: QObject | None = None) -> None:
+    def __init__(
+        self,
+        make_map: MakeMap,
+        background: Background,
+        look_here: LookHere = frozenset,
+        parent: QObject | None = None,
+    ) -> None:
         super().__init__(parent)
-        self._make_map, self._background = make_map, background
+        self._make_map, self._background, self._look_here = make_map, background, look_here
+        self._here: frozenset[Detector] | None = None
         self._maps: OrderedDict[tuple[ControlUse, Size], Pixels] = OrderedDict()
+
+    @property
+    def here(self) -> frozenset[Detector] | None:
+        """The detectors that can work; None until it was looked."""
+        return self._here
+
+    def look(self) -> None:
+        """See which detectors are here; `looked` follows if that has changed."""
+        self._background.run_latest("detectors", self._look_here, self._on_looked)
+
+    def _on_looked(self, here: frozenset[Detector]) -> None:
+        if here != self._here:
+            self._here = here
+            self.looked.emit()
 
     def request(self, use: ControlUse, size: Size, layer: int | None = None) -> None:
         """Ask for a map of `size`; `ready` follows, at once if it is known.
@@ -58,5 +84,5 @@ class ControlMaps(QObject):
 
 
 def _what_counts(use: ControlUse, size: Size) -> tuple[ControlUse, Size]:
-    """The use without what only the denoising sees: weight, start and end do not change the map."""
-    return replace(use, weight=1.0, start=0.0, end=1.0), size
+    """The use without what only the denoising sees: weight, start, end and network do not change the map."""
+    return replace(use, weight=1.0, start=0.0, end=1.0, net=None), size

@@ -7,13 +7,12 @@ import json
 import pytest
 
 from studio.core.choices import ControlKind, Detector
+from studio.core.control_nets import kind_of_net, reads
 from studio.core.detectors import (
     DETECTORS,
     FITTING,
     detector_of,
-    kind_of_net,
     named,
-    reads,
     takes_drawing,
     thresholds,
 )

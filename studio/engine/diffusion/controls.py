@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from studio.api import StepContext, UNetResiduals
 from studio.core.choices import ControlKind
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
+from studio.engine.annotators import Annotators
 from studio.engine.control_maps import control_map
 from studio.engine.diffusion.denoise import Residuals
 from studio.engine.diffusion.models import Model, ModelPool
+from studio.engine.diffusion.union import control_type, told
 from studio.engine.protocol import ReadImage
 
 _KEPT = 16
@@ -38,23 +41,27 @@ class GivenHint(nn.Module):
 class ControlNetResiduals:
     """One control layer at work; obeys `denoise.Residuals`. Outside its part of the steps nothing is computed."""
 
-    def __init__(self, controlnet: Any, embedding: Tensor, use: ControlUse) -> None:
+    def __init__(self, controlnet: Any, embedding: Tensor, use: ControlUse, control_type: int | None = None) -> None:
+        """`control_type`: which input of a union reads the layer; None for a network of one kind."""
         self._controlnet, self._embedding, self._use = controlnet, embedding, use
+        self._control_type = control_type
 
     def __call__(self, step: StepContext) -> UNetResiduals | None:
         if not self.acts_at(step.index, step.count):
             return None
         slot = self._controlnet.controlnet_cond_embedding
         slot.embedding = self._embedding
+        union = self._control_type is not None
         try:
             down, mid = self._controlnet(
                 step.model_input,
                 step.timestep,
                 encoder_hidden_states=step.text,
-                controlnet_cond=self._embedding,  # not looked at: the slot answers
+                controlnet_cond=[self._embedding] if union else self._embedding,  # not looked at: the slot answers
                 conditioning_scale=self._use.weight,
                 added_cond_kwargs=None if step.added is None else dict(step.added),
                 return_dict=False,
+                **({} if self._control_type is None else told(self._controlnet, self._control_type, step.model_input)),
             )
         finally:
             slot.embedding = None
@@ -69,8 +76,8 @@ class ControlNetResiduals:
 class Controls:
     """Makes control layers ready. State: `_kept`, hint embeddings of recent jobs, by all that decides them."""
 
-    def __init__(self, pool: ModelPool, read_image: ReadImage) -> None:
-        self._pool, self._read_image = pool, read_image
+    def __init__(self, pool: ModelPool, read_image: ReadImage, annotators: Annotators | None = None) -> None:
+        self._pool, self._read_image, self._annotators = pool, read_image, annotators
         self._kept: OrderedDict[tuple[object, ...], Tensor] = OrderedDict()
 
     def prepare(
@@ -93,25 +100,36 @@ class Controls:
                 ready += [guests[id(use)]] if id(use) in guests else []  # else it acts by other means
                 continue
             poll()
-            name, network = self._pool.controlnet(model, str(use.kind), use.net)
+            name, network = self._pool.controlnet(model, use.kind, use.net)
+            number = control_type(network, name, use.kind)
             if name != model.name:
                 note(f"{use.kind} is read by {name}.")
             controlnet = with_hint_slot(network)
-            ready.append(
-                ControlNetResiduals(controlnet, self._embedding(use, recipe.size, model, controlnet, branches), use)
-            )
+            embedding = self._embedding(use, recipe.size, model, controlnet, branches)
+            ready.append(ControlNetResiduals(controlnet, embedding, use, number))
         return ready
+
+    def with_nets(self, recipe: Recipe, model: Model) -> Recipe:
+        """The recipe with the ControlNets by name that its layers take because they name none. Others stay as they are."""
+        nets = [
+            self._pool.usual_net(model, use.kind) if use.net is None and isinstance(use.kind, ControlKind) else None
+            for use in recipe.controls
+        ]
+        if not any(nets):
+            return recipe
+        uses = zip(recipe.controls, nets, strict=True)
+        return replace(recipe, controls=tuple(use if net is None else replace(use, net=net) for use, net in uses))
 
     def clear(self) -> None:
         """Forget all hints."""
         self._kept.clear()
 
     def _embedding(self, use: ControlUse, size: Size, model: Model, controlnet: Any, branches: int) -> Tensor:
-        look = (use.kind, use.net, use.image, use.resize, use.invert, use.low, use.high)
+        look = (use.kind, use.detector, use.net, use.image, use.resize, use.invert, use.low, use.high)
         key = (model.key, look, size, branches)
         known = self._kept.get(key)
         if known is None:
-            pixels = control_map(use, size, self._read_image(use.image))
+            pixels = control_map(use, size, self._read_image(use.image), self._annotators)
             known = encode_hint(controlnet, hint_tensor(pixels, branches, model.device, model.dtype))
             self._kept[key] = known
         self._kept.move_to_end(key)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from studio.core.model_files import Family, Kind, Traits
 from studio.core.weights import WeightHeader
+from studio.engine.intake.annotators import detector
 from studio.engine.intake.families import (
     BY_CONTEXT,
     fast_in_words,
@@ -186,6 +187,7 @@ _ASK: tuple[Callable[[Keys], Traits | None], ...] = (
     tiny_vae,
     vae,
     image_encoder,
+    detector,
     text_encoder,
     upscaler,
     embedding,
