@@ -27,6 +27,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, make_engine
+from studio.engine.annotators import Annotators
 from studio.engine.intake.places import FilePlaces, all_folders, make_library, own_folders
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
@@ -41,6 +42,7 @@ from studio.state.forerunner import Forerunners
 from studio.state.full_image import FullImage
 from studio.state.gallery_model import GalleryModel
 from studio.state.garbage import GarbageOnUiThread
+from studio.state.imports import Imports
 from studio.state.input_images import InputImages
 from studio.state.intake import Added, InputIntake
 from studio.state.job_list_model import JobListModel
@@ -159,9 +161,10 @@ def build(
     for thread in threads.values():
         thread.failed.connect(messages.error)
     draft_model = DraftModel(draft)
+    device = "cpu" if safe_mode else "auto"
+    annotators = Annotators(partial(all_folders, folders, settings), folders.maps, shelf, device)
     if engine is None:
-        device = "cpu" if safe_mode else "auto"
-        engine = make_engine(places, store.inputs.read, device, plugins=room, library=shelf)
+        engine = make_engine(places, store.inputs.read, device, plugins=room, library=shelf, annotators=annotators)
     elif callable(engine):
         engine = engine(room, store.inputs.read)
     _obey_settings(settings, engine)
@@ -170,7 +173,9 @@ def build(
     room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
     keep_settings = not safe_mode and not read_only
     saver = partial(_save_settings, settings, folders if keep_settings else None, threads["files"], engine)
-    state = _state(folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine, shelf)
+    state = _state(
+        folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine, shelf, annotators
+    )
     keepers: tuple[DraftKeeper | PlotKeeper, ...] = ()
     if not read_only:
         drafts = DraftKeeper(draft_model, folders.draft, threads["draft"])
@@ -227,6 +232,7 @@ def _state(
     plugins: PluginsModel,
     engine: Engine,
     shelf: Library,
+    annotators: Annotators,
 ) -> StudioState:
     thumbnails = Thumbnails(store.thumbnail, threads["thumbnails"])
     gallery = GalleryModel(store, threads["store"], thumbnails, draft.undo_stack)
@@ -236,7 +242,9 @@ def _state(
     intake.failed.connect(messages.error)
     images = InputImages(store.inputs.read, threads["pictures"])
     full_image = FullImage(threads["pictures"])
-    control_maps = ControlMaps(partial(_control_map, store, plugins), threads["control maps"])
+    control_maps = ControlMaps(
+        partial(_control_map, store, plugins, annotators), threads["control maps"], annotators.here
+    )
     for source in (images.failed, full_image.failed):  # a control map that fails says so on its card
         source.connect(lambda _, error: messages.error(error))
     queue.cancel_stalled.connect(
@@ -247,6 +255,7 @@ def _state(
     files = make_models(shelf, threads["models"], threads["digests"])
     plots = make_plots(store, queue, plugins, BaseNames(files, models), threads["sheets"])
     plots.sheet_added.connect(gallery.insert)
+    queue.picture_added.connect(lambda _: files.learn())  # loading a model told its digest
     exporter = make_exporter(threads["sheets"])
     comparison = make_comparison(threads["pictures"])
     for source in (plots.failed, exporter.failed, comparison.failed):
@@ -254,6 +263,8 @@ def _state(
     installed = known_models(files, models)
     restorer = make_restorer(folders, store, settings, draft, plugins, installed, threads["files"])
     librarian = make_librarian(store, gallery, queue, messages, threads["library"])
+    imports = Imports(store, librarian, gallery, draft.undo_stack, threads["files"])
+    imports.failed.connect(messages.error)
     return StudioState(
         messages=messages,
         draft=draft,
@@ -289,6 +300,7 @@ def _state(
         forerunners=Forerunners(gallery, store.get, threads["store"]),
         enlarger=Enlarger(intake, queue, plugins),
         librarian=librarian,
+        imports=imports,
         plugins_folder=folders.plugins,
         models=models,
         advice=advice_for(models, (RESOURCES,)),
@@ -327,13 +339,15 @@ def _add_input(store: GalleryStore, source: bytes | Path) -> Added:
     return Added(ref=ref, invert=looks_black_on_white(loaded.png), note=loaded.note)
 
 
-def _control_map(store: GalleryStore, plugins: PluginsModel, use: ControlUse, size: Size) -> Pixels:
+def _control_map(
+    store: GalleryStore, plugins: PluginsModel, annotators: Annotators, use: ControlUse, size: Size
+) -> Pixels:
     """What a card shows. A plugin's own preprocessor does not run for it: the picture is shown as it goes in."""
     from studio.engine.control_maps import control_map, plugin_map
 
     source = store.inputs.read(use.image)
     if use.plugin is None:
-        return control_map(use, size, source)
+        return control_map(use, size, source, annotators)
     part = plugins.control_part(use)
     image = plugin_map(use, size, source, part.preprocess if part is not None else "")
     return Pixels(width=size.width, height=size.height, data=image.tobytes())

@@ -53,6 +53,14 @@ SETTINGS: tuple[Setting, ...] = (
         help="Height of a thumbnail in the history.",
     ),
     Setting(
+        name="library_px",
+        default=180,
+        low=64,
+        high=256,
+        title="Thumbnail size in the library",
+        help="Height of a thumbnail on the library page.",
+    ),
+    Setting(
         name="plugin_fault",
         default="fail",
         choices=("fail", "go_on"),
@@ -76,6 +84,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(name="hub_endpoint", default=""),  # a mirror of the model hub; empty: the hub itself
     Setting(name="plugin_index", default=""),
     Setting(name="welcomed", default=False),
+    Setting(name="more_settings", default=False),  # whether the settings panel shows its rarer fields
     Setting(name="window_geometry", default=""),
     Setting(name="window_layout", default=""),
 )

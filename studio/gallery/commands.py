@@ -34,8 +34,10 @@ def add_gallery_command(subparsers: Any) -> None:  # Any: argparse keeps the typ
     check = commands.add_parser("check", help="compare the index with the folders; changes nothing")
     check.add_argument("--pixels", action="store_true", help="also decode every picture")
     rebuild = commands.add_parser("rebuild", help="make the index anew from the pictures; the old one is kept aside")
-    bring = commands.add_parser("import", help="show another folder's pictures; its files stay where they are")
-    bring.add_argument("folder", type=Path, metavar="FOLDER")
+    bring = commands.add_parser(
+        "import", help="show another folder's pictures, its files stay where they are; or copy single files"
+    )
+    bring.add_argument("paths", type=Path, nargs="+", metavar="FOLDER|FILE")
     bring.add_argument("--watch", action="store_true", help="look for new pictures there from now on")
     forget = commands.add_parser("forget", help="take an imported folder out of the history; its files stay")
     forget.add_argument("folder", type=Path, metavar="FOLDER")
@@ -135,14 +137,39 @@ def _rebuild(arguments: argparse.Namespace) -> int:
 def _import(arguments: argparse.Namespace) -> int:
     from studio.gallery.store import GalleryStore
 
+    folders = [path for path in arguments.paths if path.is_dir()]
+    files = [path for path in arguments.paths if path not in folders]
+    if not folders and len(files) == 1 and not files[0].exists():
+        folders, files = files, []  # refused as before
     store = GalleryStore(arguments.folders)
-    found = store.import_folder(arguments.folder, arguments.watch)
-    store.close()
-    if arguments.json:
-        print(json.dumps({"added": found.added, "without": found.without, "missing": found.missing}))
-    else:
-        print(found.sentence(str(arguments.folder.resolve())))
-    return 0
+    cards: list[dict[str, object]] = []
+    refused = False
+    try:
+        for folder in folders:
+            found = store.import_folder(folder, arguments.watch)
+            cards.append({"added": found.added, "without": found.without, "missing": found.missing})
+            if not arguments.json:
+                print(found.sentence(str(folder.resolve())))
+        if files:
+            brought = store.bring(files)
+            refused = bool(brought.refused)
+            there = {"there": brought.known, "in_trash": brought.trashed}
+            cards.append(
+                {
+                    "copied": list(brought.added),
+                    **there,
+                    "refused": [{"file": name, "why": why} for name, why in brought.refused],
+                }
+            )
+            if not arguments.json:
+                print(" ".join(filter(None, (brought.sentence(), brought.not_taken()))))
+            if brought.trouble is not None:
+                raise brought.trouble
+    finally:
+        store.close()
+        if arguments.json and cards:
+            print(json.dumps(cards[0] if len(cards) == 1 else cards, ensure_ascii=False))
+    return 1 if refused else 0
 
 
 def _forget(arguments: argparse.Namespace) -> int:

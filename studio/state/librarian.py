@@ -6,18 +6,19 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.state.background import Background
 
 if TYPE_CHECKING:
+    from studio.core.errors import StudioError
     from studio.state.gallery_model import GalleryModel
     from studio.state.job_queue import JobQueue
     from studio.state.messages import Messages
 
+T = TypeVar("T")
 CHANGED_SECONDS = 2.0  # at most this often the rows are read anew while many pictures come in
 WATCH_MS = 60_000
 
@@ -30,9 +31,6 @@ class Library(Protocol):
     def care(self, on_change: Callable[[], None], stopped: Callable[[], bool]) -> None: ...
     def look_at_new(self, stopped: Callable[[], bool]) -> int: ...
     def visit_folders(self, on_change: Callable[[], None], stopped: Callable[[], bool]) -> None: ...
-    def import_folder(
-        self, folder: Path, watched: bool, on_change: Callable[[], None], stopped: Callable[[], bool]
-    ) -> object: ...
 
 
 class Librarian(QObject):
@@ -41,12 +39,10 @@ class Librarian(QObject):
     Signals:
         changed() - the history shows more, or less, than when it was last read.
         noticed(str) - a sentence about what was found or repaired.
-        failed(StudioError) - an import did not succeed.
     """
 
     changed = Signal()
     noticed = Signal(str)
-    failed = Signal(object)
 
     def __init__(self, library: Library, background: Background, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -70,10 +66,14 @@ class Librarian(QObject):
         """Work out how a new picture looks, so that similar ones and colours find it."""
         self._background.run_latest("look", partial(self._library.look_at_new, self._stop.is_set), lambda _: None)
 
-    def import_folder(self, folder: Path, watched: bool) -> None:
-        """Show the pictures of another folder; `watched` looks again every minute. The files stay where they are."""
-        work = partial(self._library.import_folder, folder, watched, self._on_change, self._stop.is_set)
-        self._background.run(work, partial(self._on_imported, str(folder)), self.failed.emit)
+    def do(
+        self,
+        work: Callable[[Callable[[], None], Callable[[], bool]], T],
+        done: Callable[[T], None],
+        failed: Callable[[StudioError], None],
+    ) -> None:
+        """Have `work(on_change, stopped)` done beside the rest, then `done(result)` or `failed(error)`."""
+        self._background.run(partial(work, self._on_change, self._stop.is_set), done, failed)
 
     def close(self) -> None:
         """Stop at the next picture; what is left is done after the next start."""
@@ -83,13 +83,6 @@ class Librarian(QObject):
     def _visit(self) -> None:
         work = partial(self._library.visit_folders, self._on_change, self._stop.is_set)
         self._background.run_latest("visit", work, self._on_done)
-
-    def _on_imported(self, folder: str, visit: object) -> None:
-        sentence = getattr(visit, "sentence", None)
-        if callable(sentence):
-            self.noticed.emit(str(sentence(folder)))
-        self.changed.emit()
-        self.look()
 
     def _on_change(self) -> None:
         """Called in the background thread; the signal is queued to the UI thread."""
@@ -115,6 +108,5 @@ def make_librarian(
     librarian = Librarian(library, background)
     librarian.changed.connect(gallery.refresh)
     librarian.noticed.connect(messages.warn)
-    librarian.failed.connect(messages.error)
     queue.picture_added.connect(librarian.look)
     return librarian

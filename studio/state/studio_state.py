@@ -20,6 +20,7 @@ from studio.state.family import FamilyModel
 from studio.state.forerunner import Forerunners
 from studio.state.full_image import FullImage
 from studio.state.gallery_model import GalleryModel
+from studio.state.imports import Imports
 from studio.state.intake import InputIntake
 from studio.state.job_list_model import JobListModel
 from studio.state.job_queue import JobQueue
@@ -72,6 +73,7 @@ class StudioState:
     forerunners: Forerunners
     enlarger: Enlarger
     librarian: Librarian
+    imports: Imports
     models: tuple[str, ...] = ("mini",)  # names of base models
     advice: Mapping[str, Advice] = field(default_factory=dict)  # settings that some of them were made for
     models_folder: Path | None = None  # where the artist may put more

@@ -34,7 +34,7 @@ def rows(do: Commands) -> tuple[ActionRow, ...]:
 
 
 def _file(do: Commands) -> tuple[ActionRow, ...]:
-    history = do.window.history
+    imports = do.window.imports
     return (
         ActionRow(id="open_control", menu="file", text=tr("Open a &control picture …"), icon="open", shortcut=_KEY.Open,
                   slot=do.open_control),
@@ -44,9 +44,11 @@ def _file(do: Commands) -> tuple[ActionRow, ...]:
                   tip=tr("What lies in your model folders, and what it goes with"), line=True),
         ActionRow(id="get_models", menu="file", text=tr("&Get models …"), icon="download", shortcut="Ctrl+Shift+M",
                   slot=do.window.models.show_get, tip=tr("Well-known models, or any other by its name")),
+        ActionRow(id="import_pictures", menu="file", text=tr("&Import pictures …"), icon="history", slot=imports.choose_files,
+                  tip=tr("Copies of picture files come into the history, with their settings"), line=True),
         ActionRow(id="add_folder", menu="file", text=tr("&Add a folder's pictures to the history …"), icon="folder",
-                  slot=history.add_folder, tip=tr("Its pictures are shown and searched; the files stay where they are"), line=True),
-        ActionRow(id="watch_folder", menu="file", text=tr("&Watch a folder …"), slot=history.watch_folder,
+                  slot=imports.add_folder, tip=tr("Its pictures are shown and searched; the files stay where they are")),
+        ActionRow(id="watch_folder", menu="file", text=tr("&Watch a folder …"), slot=imports.watch_folder,
                   tip=tr("As above, and new pictures in it come by themselves")),
         ActionRow(id="export", menu="file", text=tr("&Export …"), icon="export", shortcut="Ctrl+E", slot=do.window.benches.show_export,
                   tip=tr("Files or a contact sheet, for other people"), enabled=do.has_picture),

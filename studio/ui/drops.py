@@ -38,12 +38,27 @@ def plugin_files(mime: QMimeData) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def brings_files(mime: QMimeData) -> bool:
+    """Whether a drag carries files or folders from outside that are no plugin: what the history may take in."""
+    if mime.hasFormat(PICTURE_MIME) or not mime.hasUrls():
+        return False
+    return not any(path.suffix.lower() == ".zip" or (path / "plugin.toml").is_file() for path in plugin_files(mime))
+
+
+Takes = Callable[[QMimeData], bool]
+
+
+def takes_picture(mime: QMimeData) -> bool:
+    """What most targets take: pictures, but not what the whole window takes as a plugin."""
+    return holds_picture(mime) and not plugin_files(mime)
+
+
 class DropHint(QWidget):
     """Lies over a target while something is dragged, and says in words what dropping here does."""
 
-    def __init__(self, target: QWidget, words: str, icon_name: str) -> None:
+    def __init__(self, target: QWidget, words: str, icon_name: str, takes: Takes = takes_picture) -> None:
         super().__init__(target)
-        self._target = target
+        self._target, self.takes = target, takes
         self.words, self._icon = words, icon_name
         self.hot = False
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -105,16 +120,17 @@ class DropTarget(QObject):
 
     # Qt overrides
     def eventFilter(self, _watched: QObject, event: QEvent) -> bool:
-        if isinstance(event, QDropEvent) and self._zones.take_guest(event):
+        takes = isinstance(event, QDropEvent) and self.hint.takes(event.mimeData())
+        if isinstance(event, QDropEvent) and not takes and self._zones.take_guest(event):
             return True
-        if isinstance(event, QDragEnterEvent | QDragMoveEvent) and holds_picture(event.mimeData()):
-            self._zones.enter(self.hint)
+        if isinstance(event, QDragEnterEvent | QDragMoveEvent) and takes:
+            self._zones.enter(self.hint, event.mimeData())
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
             return True
         if event.type() == QEvent.Type.DragLeave:
             self._zones.leave()
-        elif isinstance(event, QDropEvent) and event.type() == QEvent.Type.Drop and holds_picture(event.mimeData()):
+        elif isinstance(event, QDropEvent) and event.type() == QEvent.Type.Drop and takes:
             self._zones.end()
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
@@ -160,9 +176,16 @@ class DropZones(QObject):
         window.setAcceptDrops(True)
         window.installEventFilter(self)
 
-    def add(self, widget: QWidget, words: str, icon_name: str, on_drop: Callable[[QMimeData], None]) -> DropTarget:
-        """Make a widget a target; `words` say what dropping does."""
-        hint = DropHint(widget, words, icon_name)
+    def add(
+        self,
+        widget: QWidget,
+        words: str,
+        icon_name: str,
+        on_drop: Callable[[QMimeData], None],
+        takes: Takes = takes_picture,
+    ) -> DropTarget:
+        """Make a widget a target for what it `takes`; `words` say what dropping does."""
+        hint = DropHint(widget, words, icon_name, takes)
         self._hints.append(hint)
         return DropTarget(self, widget, hint, on_drop)
 
@@ -182,6 +205,8 @@ class DropZones(QObject):
             on_drop(event.mimeData())
         else:
             self._timer.stop()
+            for other in self._hints:
+                other.hide()
             hint.cover()
             hint.set_hot(True)
         return True
@@ -189,10 +214,15 @@ class DropZones(QObject):
     def hints(self) -> tuple[DropHint, ...]:
         return tuple(self._hints)
 
-    def enter(self, hot: DropHint | None) -> None:
-        """A picture is over this target (None: over the window, but no target)."""
+    def enter(self, hot: DropHint | None, mime: QMimeData) -> None:
+        """What `mime` carries is over this target (None: over the window, but no target)."""
         self._timer.stop()
+        if self._guest is not None:
+            self._guest[0].hide()
         for hint in self._hints:
+            if not hint.takes(mime):
+                hint.hide()
+                continue
             hint.cover()
             if hint.hot != (hint is hot):
                 hint.set_hot(hint is hot)
@@ -213,7 +243,7 @@ class DropZones(QObject):
         if isinstance(event, QDropEvent) and self.take_guest(event):
             return True
         if isinstance(event, QDragEnterEvent) and holds_picture(event.mimeData()):
-            self.enter(None)
+            self.enter(None, event.mimeData())
             event.accept()
             return True
         if isinstance(event, QDragMoveEvent) and event.type() == QEvent.Type.DragMove:

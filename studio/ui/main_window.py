@@ -16,6 +16,7 @@ from studio.ui.benches import Benches
 from studio.ui.centre.centre import Centre
 from studio.ui.commands import Commands
 from studio.ui.drops import DropZones
+from studio.ui.gallery.import_wishes import ImportWishes
 from studio.ui.gallery.wishes import LAYOUT_VERSION, HistoryWishes
 from studio.ui.icons import app_icon
 from studio.ui.model_wishes import ModelWishes
@@ -65,6 +66,7 @@ class MainWindow(QMainWindow):
         )
         self.verifying.settled.connect(self.centre.messages.take_away)
         self.tree = TreeWishes(self)
+        self.imports = ImportWishes(self)
         self.do = Commands(self)
         self.commands = Actions(self, action_table.rows(self.do))
         self.commands.fill(self.menuBar(), action_table.menus())
@@ -130,6 +132,9 @@ class MainWindow(QMainWindow):
         first = self.commands["theme"]
         for dock in self.docks.values():
             view_menu.insertAction(first, dock.toggleViewAction())
+        file_menu = self.menuBar().findChild(QMenu, "fileMenu")
+        assert isinstance(file_menu, QMenu)
+        self.imports.fill_menu(file_menu)
         self.centre.details.add_actions(self.commands.some("use_settings", "use_seed", "use_control", "details"))
         self.centre.zoom_bar.add_actions(self.commands.some("zoom_out", "zoom_in", "fit", "actual"))
 
@@ -203,6 +208,7 @@ class MainWindow(QMainWindow):
         seed = self.settings.seed
         zones.add(seed, self.tr("Take its seed"), "seed", self.wishes.drop_seed).also(seed.edit)
         zones.add(self.settings.begin, self.tr("Begin with this picture"), "reuse", self.wishes.begin_with)
+        self.imports.take_drops(self.history.panel)
         zones.add_guests(self, self.tr("Install as a plugin: you are asked before it runs"), "plugin", self.guests.drop)
 
     def _order_focus(self) -> None:
@@ -289,6 +295,7 @@ class MainWindow(QMainWindow):
             self.reset_layout()
 
     def _save_layout(self) -> None:
+        self.history.keep_tile_px()
         for name, value in (
             ("window_geometry", self.saveGeometry()),
             ("window_layout", self.history.layout or self.saveState(LAYOUT_VERSION)),

@@ -125,9 +125,7 @@ class Wishes(QObject):
         if ids:
             self._state.gallery.remove(ids)
             one = self.tr("The picture was moved to the trash.")
-            self._tell_with_undo(
-                one if len(ids) == 1 else self.tr("%n pictures were moved to the trash.", "", len(ids))
-            )
+            self.tell_with_undo(one if len(ids) == 1 else self.tr("%n pictures were moved to the trash.", "", len(ids)))
 
     # Dropping and pasting
     def paste(self) -> None:
@@ -247,10 +245,10 @@ class Wishes(QObject):
         except StudioError as error:
             self._on_error(error)
 
-    def _tell_with_undo(self, words: str) -> None:
+    def tell_with_undo(self, words: str, hint: str = "") -> None:
         """Say what was done, with a button that takes back just this, not what came after it."""
         stack = self._state.draft.undo_stack
-        self._state.messages.info(words, "", self.tr("Undo"), partial(self._undo_if_last, stack.index()))
+        self._state.messages.info(words, hint, self.tr("Undo"), partial(self._undo_if_last, stack.index()))
 
     def _undo_if_last(self, index: int) -> None:
         stack = self._state.draft.undo_stack

@@ -87,6 +87,19 @@ def test_check_says_what_does_not_fit(
     assert (status, "The index is damaged" in out) == (1, True)
 
 
+def test_single_files_are_copied(data: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    castle, holiday = folder / "a castle.png", folder / "holiday.png"
+    status, out, _ = run(capsys, "gallery", "import", castle, holiday, "--data", data)
+    assert (status, out) == (
+        1,
+        "1 picture was copied into the history. “holiday.png” carries no settings that the studio can read.\n",
+    )
+    status, out, _ = run(capsys, "gallery", "import", castle, "--json", "--data", data)
+    assert (status, json.loads(out)) == (0, {"copied": [], "there": 1, "in_trash": 0, "refused": []})
+    status, out, err = run(capsys, "gallery", "import", folder / "nothing", "--data", data)
+    assert (status, out) == (2, "") and "is not a folder" in err
+
+
 def test_rebuild(data: Path, made: tuple[Picture, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "gallery", "import", folder, "--data", data)[1].startswith(
         "From the folder “my pictures” 3 pictures came"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from pytestqt.qtbot import QtBot
 
@@ -36,14 +35,6 @@ class SlowLibrary:
     def visit_folders(self, on_change: Callable[[], None], stopped: Callable[[], bool]) -> None:
         on_change()
 
-    def import_folder(
-        self, folder: Path, watched: bool, on_change: Callable[[], None], stopped: Callable[[], bool]
-    ) -> object:
-        if not watched:
-            raise StudioError("Not a folder.")
-        on_change()
-        return object()
-
 
 def test_it_tells_what_it_found(qtbot: QtBot, background: Background) -> None:
     librarian = Librarian(SlowLibrary(), background)
@@ -58,15 +49,23 @@ def test_it_tells_what_it_found(qtbot: QtBot, background: Background) -> None:
     librarian.close()
 
 
-def test_an_import_is_told_and_a_refusal_too(qtbot: QtBot, background: Background) -> None:
-    library = SlowLibrary()
-    librarian = Librarian(library, background)
+def test_other_work_in_the_library_is_answered_or_refused(qtbot: QtBot, background: Background) -> None:
+    librarian = Librarian(SlowLibrary(), background)
+    done: list[str] = []
+    refused: list[StudioError] = []
+
+    def work(on_change: Callable[[], None], stopped: Callable[[], bool]) -> str:
+        on_change()
+        return f"stopped: {stopped()}"
+
+    def refuse(*_: object) -> str:
+        raise StudioError("Not a folder.")
+
     with qtbot.waitSignal(librarian.changed):
-        librarian.import_folder(Path("pictures"), watched=True)
-    qtbot.waitUntil(lambda: library.looked == 1)
-    with qtbot.waitSignal(librarian.failed) as failed:
-        librarian.import_folder(Path("pictures"), watched=False)
-    assert failed.args[0].headline == "Not a folder."
+        librarian.do(work, done.append, refused.append)
+    librarian.do(refuse, done.append, refused.append)
+    qtbot.waitUntil(lambda: len(refused) == 1)
+    assert done == ["stopped: False"] and refused[0].headline == "Not a folder."
     librarian.close()
 
 

@@ -8,23 +8,27 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 from studio.state.studio_state import StudioState
 from studio.ui.gallery.choice import Choice
 from studio.ui.gallery.details_panel import DetailsPanel
+from studio.ui.gallery.folders import FolderSide
 from studio.ui.gallery.panel import HistoryPanel
 from studio.ui.gallery.side import FilterSide
 
 SIDE_PX, DETAILS_PX = 208, 300
-TILE_PX = 180
 
 
 class LibraryPage(QWidget):
     """Shares rows and choice with the history's dock."""
 
-    def __init__(self, state: StudioState, choice: Choice, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, state: StudioState, choice: Choice, folders: FolderSide, tile_px: int, parent: QWidget | None = None
+    ) -> None:
         super().__init__(parent)
         self.setObjectName("libraryPage")
         self._choice = choice
         model = state.gallery
         self.side = FilterSide(model, model.catalogue)
-        self.panel = HistoryPanel(model, TILE_PX, choice, with_filter=False)
+        self.folders = folders
+        self.side.add_places(folders)
+        self.panel = HistoryPanel(model, tile_px, choice, with_filter=False)
         self.grid = self.panel.grid
         self.grid.setObjectName("libraryGrid")
         self.details = DetailsPanel(model)

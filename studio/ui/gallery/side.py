@@ -64,6 +64,8 @@ class FilterSide(QScrollArea):
         column.addLayout(self._heading(self.tr("Boards"), self.new_board.button))
         column.addLayout(self.boards)
         column.addWidget(self.new_board)
+        self._places = QVBoxLayout()
+        column.addLayout(self._places)
         column.addLayout(self._heading(self.tr("Stars")))
         self.stars = StarFilter()
         self.stars.chosen.connect(self._on_stars)
@@ -81,10 +83,16 @@ class FilterSide(QScrollArea):
         model.listed.connect(self._show)
         self._fill()
 
+    def add_places(self, widget: QWidget) -> None:
+        """Put other ways in below the boards."""
+        self._places.addWidget(widget)
+
     def is_filtering(self) -> bool:
-        """Whether stars, a colour, a tag or the trash is asked for."""
+        """Whether stars, a colour, a tag, a folder or the trash is asked for."""
         text = self._text()
-        return any(term_of(text, name) for name in ("rating", "colour", "tag")) or has_term(text, "is", "trash")
+        return any(term_of(text, name) for name in ("rating", "colour", "tag", "folder")) or has_term(
+            text, "is", "trash"
+        )
 
     # Parts
     def _heading(self, words: str, *tools: QWidget) -> QHBoxLayout:

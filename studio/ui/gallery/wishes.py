@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QObject, QPoint, QSize, Qt, QTimer
-from PySide6.QtWidgets import QFileDialog, QInputDialog, QMenu, QStackedWidget, QWidget
+from PySide6.QtWidgets import QInputDialog, QMenu, QStackedWidget, QWidget
 
 from studio.core.library import NAME_MAX, RATING_MAX
 from studio.core.picture import Picture
@@ -59,8 +58,7 @@ class HistoryWishes(QObject):
         self.choice.picture_chosen.connect(self._on_chosen)
         self._model.dataChanged.connect(self._on_data)
         self._tile_saver = QTimer(self, singleShot=True, interval=500)
-        self._tile_saver.timeout.connect(self._keep_tile_px)
-        self.panel.foot.size_slider.valueChanged.connect(lambda _px: self._tile_saver.start())
+        self._tile_saver.timeout.connect(self.keep_tile_px)
         self._asking = QTimer(self, singleShot=True, interval=0)
         self._asking.timeout.connect(lambda: window.commands.refresh())
         for changed in (self._model.listed, self.choice.selectionChanged):
@@ -69,6 +67,7 @@ class HistoryWishes(QObject):
 
     def _adopt(self, panel: HistoryPanel) -> None:
         grid = panel.grid
+        panel.foot.size_slider.valueChanged.connect(lambda _px: self._tile_saver.start())
         grid.menu_wished.connect(self.open_menu)
         grid.delete_wished.connect(self._delete_chosen)
         grid.stars_wished.connect(self.rate)
@@ -80,8 +79,15 @@ class HistoryWishes(QObject):
         """The grid before the artist's eyes."""
         return self._library.grid if self._library is not None and self.in_library() else self.panel.grid
 
-    def _keep_tile_px(self) -> None:
-        self._window.do.set_setting("thumbnail_px", self.panel.grid.tile_px)
+    def keep_tile_px(self) -> None:
+        """Write away how large the tiles are, in the dock and in the library."""
+        self._tile_saver.stop()
+        sizes = {"thumbnail_px": self.panel.grid.tile_px}
+        if self._library is not None:
+            sizes["library_px"] = self._library.grid.tile_px
+        for name, size in sizes.items():
+            if self._state.settings.get(name) != size:
+                self._window.do.set_setting(name, size)
 
     # The library page
     def in_library(self) -> bool:
@@ -114,7 +120,9 @@ class HistoryWishes(QObject):
 
     def _made_library(self) -> LibraryPage:
         if self._library is None:
-            page = self._library = LibraryPage(self._state, self.choice)
+            imports, size = self._window.imports, int(self._state.settings.get("library_px"))
+            page = self._library = LibraryPage(self._state, self.choice, imports.make_side(), size)
+            imports.take_drops(page.panel, page)
             page.details.compare_with(self._state.forerunners)
             page.details.add_actions(
                 self._window.commands.some("open_picture", "use_settings", "use_seed", "use_control", "enlarge")
@@ -200,22 +208,6 @@ class HistoryWishes(QObject):
             self.tr("Delete for good"),
             self._model.empty_trash,
         )
-
-    def add_folder(self) -> None:
-        """Pictures of another folder into the history, as they are now."""
-        self._choose_folder(self.tr("Add a folder's pictures to the history"), watched=False)
-
-    def watch_folder(self) -> None:
-        """Pictures of another folder into the history, and those that come into it later."""
-        self._choose_folder(self.tr("Watch a folder"), watched=True)
-
-    def _choose_folder(self, title: str, watched: bool) -> None:
-        dialog = QFileDialog(self._window, title)
-        dialog.setFileMode(QFileDialog.FileMode.Directory)
-        dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-        dialog.fileSelected.connect(lambda path: self._state.librarian.import_folder(Path(path), watched))
-        dialog.finished.connect(dialog.deleteLater)
-        dialog.open()
 
     def show_similar(self) -> None:
         """Pictures that look like the current one."""
