@@ -50,7 +50,8 @@ class Use:
     steps), or the declared parameters of the same names, or 1, 0, 1. `folder`: where the plugin lies (never write
     there); `data`: a folder of its own that it may write to, and that is its to create. `reads(file)` is to be called,
     for every picture anew, with each weight file that it found by itself outside of `folder`: its digest goes into the
-    recipe, and the artist is told when a picture is made again with another one.
+    recipe, and the artist is told when a picture is made again with another one. `places`: the folders in which the
+    artist's models lie, for such a search (never write there).
     """
 
     plugin: str
@@ -64,6 +65,7 @@ class Use:
     start: float = 0.0
     end: float = 1.0
     reads: Callable[[Path], None] = field(default=_nobody_asks, compare=False)
+    places: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,10 +93,13 @@ class PluginRoom:
         """What the engine asks, after every wish was read; None if no plugin was asked for."""
         if self._shelf is None:
             return None
+        from studio.core.settings import load_settings
+        from studio.engine.intake.places import own_folders
         from studio.plugins.host import Host
 
         places = (*([Path(self._links.name)] if self._links else []), *self._places)
-        return Host(self._shelf, places, _tell_late)
+        models = (self._folders.models, *own_folders(load_settings(self._folders.settings)[0]))
+        return Host(self._shelf, places, _tell_late, model_folders=models)
 
     def read_metadata(self, data: bytes, name: str) -> Reading:
         """What the metadata readers of enabled plugins make of a picture. Raises nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,17 +41,20 @@ class Host:
     """Mutable state: what is loaded. Called in the engine thread, and for metadata readers in the one that reads files.
 
     `file_folders`: where files of the artist's are looked for by name and digest, besides the plugin's own folder;
-    `tell_late`: told, in a thread of its own, of a call that takes longer than `limit_seconds` (10).
+    `model_folders`: where plugins may look for weights by themselves (None: in the same folders); `tell_late`: told, in
+    a thread of its own, of a call that takes longer than `limit_seconds` (10).
     """
 
     def __init__(
         self,
         shelf: PluginShelf,
-        file_folders: tuple[Path, ...] = (),
+        file_folders: Iterable[Path] = (),
         tell_late: Tell = lambda _id, _hook, _seconds: None,
         limit_seconds: float | None = None,
+        model_folders: Iterable[Path] | None = None,
     ) -> None:
         self._shelf, self._file_folders = shelf, file_folders
+        self._model_folders = file_folders if model_folders is None else model_folders
         self._watch = Watch(tell_late, LIMIT_SECONDS if limit_seconds is None else limit_seconds)
         self._files = FileFinder()
         self._loading = threading.RLock()  # held while plugins are imported and let go
@@ -105,6 +108,7 @@ class Host:
             weight=weight,
             start=start,
             end=end,
+            places=tuple(self._model_folders),
         )
 
     def fence(self, plugin: str, hook: str) -> AbstractContextManager[None]:

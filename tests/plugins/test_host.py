@@ -79,6 +79,14 @@ def test_a_use_is_whole_and_read_only(shelf: PluginShelf, yard: Yard, tmp_path: 
         use.values["marks"] = 2  # type: ignore[index]
 
 
+def test_a_use_names_the_places_where_models_lie(shelf: PluginShelf, tmp_path: Path) -> None:
+    """Those of the artist's files, unless they are told apart."""
+    asked = use_of(shelf, "louder")
+    assert Host(shelf, (tmp_path / "files",)).use(asked, no_picture).places == (tmp_path / "files",)
+    apart = Host(shelf, (tmp_path / "files",), model_folders=(tmp_path / "models",))
+    assert apart.use(asked, no_picture).places == (tmp_path / "models",)
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
