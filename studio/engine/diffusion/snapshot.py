@@ -79,8 +79,13 @@ def _checksum(tensor: Tensor) -> Tensor:
 
 def _shape_of(name: str, module: nn.Module) -> tuple[Any, ...]:
     own = vars(module)
-    hooks = tuple(len(own.get(hook) or ()) for hook in _HOOKS)
+    hooks = tuple(sum(map(_foreign, (own.get(hook) or {}).values())) for hook in _HOOKS)
     return name, module, type(module), hooks, own.get("forward"), own.get("processor"), module.training
+
+
+def _foreign(hook: Any) -> bool:
+    """Whether a hook is not one of those by which transformers captures hidden states, from the first call on for good."""
+    return getattr(hook, "__module__", None) != "transformers.utils.output_capturing"
 
 
 def _same(left: Sequence[tuple[Any, ...]], right: Sequence[tuple[Any, ...]]) -> bool:
