@@ -21,7 +21,7 @@ STATE_FOLDER = PROJECT / ".mini"
 MODEL_FOLDER = PROJECT / "resources" / "mini"
 STAGES = (
     "vae", "text", "latents_small", "unet_small", "latents", "unet", "t2i_adapter", "controlnet", "scorer",
-    "tiny_decoder", "few_step", "style_loras", "classifier", "clip", "uni_controlnet", "expander",
+    "tiny_decoder", "few_step", "style_loras", "classifier", "clip", "uni_controlnet", "ip_adapter", "expander",
 )  # fmt: skip
 
 

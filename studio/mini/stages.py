@@ -32,6 +32,7 @@ from studio.mini.controlnet import ControlNetStage, warm_hint
 from studio.mini.data import HELD_OUT, LatentStore, hints
 from studio.mini.expander import train_expander
 from studio.mini.few_step import adopt_few_step, train_few_step
+from studio.mini.ip_adapter import train_ip_adapter
 from studio.mini.scorer import ScorerStage, held_out_accuracy, save_scorer
 from studio.mini.sheet import draw_sheet
 from studio.mini.style_loras import train_style_loras
@@ -308,10 +309,11 @@ TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
     "clip": train_clip,
     "expander": train_expander,
     "uni_controlnet": train_uni_controlnet,
+    "ip_adapter": train_ip_adapter,
 }
 MINUTES = {
     "vae": 20.0, "text": 9.0, "latents_small": 0.0, "unet_small": 60.0, "latents": 0.0, "unet": 65.0, "decoder": 8.0,
     "t2i_adapter": 8.0, "controlnet": 15.0, "scorer": 5.0, "style_loras": 12.0, "classifier": 10.0, "clip": 10.0,
-    "uni_controlnet": 15.0, "expander": 10.0, "tiny_decoder": 12.0, "few_step": 20.0,
+    "uni_controlnet": 15.0, "ip_adapter": 15.0, "expander": 10.0, "tiny_decoder": 12.0, "few_step": 20.0,
 }  # fmt: skip
 """Minutes of each stage on two cores when nothing else is asked for: a first version. See the card for more."""
