@@ -1,4 +1,4 @@
-"""What is set beyond the usual - refiner, VAE, CLIP skip, rescale - each with a way to take it off; nothing otherwise."""
+"""What is set beyond the usual - refiner, VAE, CLIP skip, FreeU ... - each with a way to take it off; nothing otherwise."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from studio.core.choices import Tiling
 from studio.core.draft import Draft
 from studio.ui.widgets.buttons import icon_button
 from studio.ui.widgets.text import ElidedLabel
@@ -58,6 +59,18 @@ class ExtrasRow(QWidget):
             found.append((words, replace(draft, guidance_rescale=0.0), self.tr("rescale no guidance")))
         if not draft.weights:
             found.append((self.tr("Brackets are signs"), replace(draft, weights=True), self.tr("read prompt weights")))
+        if draft.freeu is not None:
+            words = (
+                self.tr("FreeU") + f" {draft.freeu.b1:g}, {draft.freeu.b2:g}, {draft.freeu.s1:g}, {draft.freeu.s2:g}"
+            )
+            found.append((words, replace(draft, freeu=None), self.tr("switch FreeU off")))
+        if draft.tiling is not Tiling.OFF:
+            words = {
+                Tiling.BOTH: self.tr("Tiles on all sides"),
+                Tiling.X: self.tr("Tiles left and right"),
+                Tiling.Y: self.tr("Tiles top and bottom"),
+            }[draft.tiling]
+            found.append((words, replace(draft, tiling=Tiling.OFF), self.tr("switch tiling off")))
         return tuple(found)
 
     def _fill(self, found: tuple[tuple[str, Draft, str], ...]) -> None:

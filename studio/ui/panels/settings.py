@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
 from studio.core.draft import COUNT_MAX, Draft
@@ -12,6 +12,7 @@ from studio.state.studio_state import StudioState
 from studio.ui.panels.begin_row import BeginRow
 from studio.ui.panels.extras_row import ExtrasRow
 from studio.ui.panels.model_row import ModelRow
+from studio.ui.panels.more_section import MoreSection
 from studio.ui.panels.scheduler_row import SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
 from studio.ui.panels.size_row import SizeRow
@@ -27,7 +28,7 @@ class SettingsPanel(QScrollArea):
     def __init__(self, state: StudioState, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         draft, queue, plugins = state.draft, state.queue, state.plugins
-        self._draft, self._plugins = draft, plugins
+        self._draft, self._plugins, self._models = draft, plugins, state.model_files
         self.model_row = ModelRow(state.model_files, state.models)
         self.model = self.model_row.combo
         self._read_input = state.read_input
@@ -38,6 +39,8 @@ class SettingsPanel(QScrollArea):
         self.setMinimumWidth(body.minimumSizeHint().width() + 2)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._settings, self._save_settings = state.settings, state.settings_saver
+        self.more.open(bool(state.settings.get("more_settings")))
         self._connect()
         queue.picture_added.connect(self._on_picture)
         plugins.changed.connect(self._on_plugins)
@@ -47,6 +50,7 @@ class SettingsPanel(QScrollArea):
         self.size_row = SizeRow()
         self.begin = BeginRow()
         self.extras = ExtrasRow()
+        self.more = MoreSection(self._models, _LABEL_PX)
         self.steps = SliderSpin(CalmSpin(1, STEPS_MAX), (1, 60))
         self.steps.spin.setObjectName("stepsSpin")
         self.steps.name_parts(self.tr("Steps"))
@@ -82,6 +86,7 @@ class SettingsPanel(QScrollArea):
             self._labels[field] = label
             grid.addWidget(label, row, 0)
             grid.addWidget(field, row, 1)
+        grid.addWidget(self.more, grid.rowCount(), 0, 1, 2)
         grid.setRowStretch(grid.rowCount(), 1)
         return body
 
@@ -124,6 +129,8 @@ class SettingsPanel(QScrollArea):
         self.scheduler.edited.connect(draft.set_scheduler)
         self.seed.edited.connect(draft.set_seed)
         self.extras.taken_off.connect(draft.change)
+        self.more.edited.connect(draft.change)
+        self.more.opened.connect(self._on_more)
         self.begin.strength_edited.connect(lambda strength: draft.set_strength(round(strength, 2)))
         self.count.valueChanged.connect(draft.set_count)
         self.exact.clicked.connect(draft.set_exact)
@@ -137,6 +144,7 @@ class SettingsPanel(QScrollArea):
         self.scheduler.show_choice(draft.scheduler, draft.spacing)
         self.seed.show_seed(draft.seed)
         self._show_beginning(draft)
+        self._show_more(draft)
         if self.count.value() != draft.count:
             with QSignalBlocker(self.count):
                 self.count.setValue(draft.count)
@@ -147,9 +155,23 @@ class SettingsPanel(QScrollArea):
         if self.begin.show_picture(ref) and ref is not None:
             self._read_input(ref, lambda image: self.begin.show_pixels(ref, image))
         self.begin.show_strength(draft.strength)
-        has_extras = self.extras.show_draft(draft)
+
+    def _show_more(self, draft: Draft) -> None:
+        """What is set beyond the usual: as fields, or while they are folded away as lines that can be taken off."""
+        self.more.show_draft(draft)
+        has_extras = self.extras.show_draft(draft) and not self.more.is_open
         self.extras.setVisible(has_extras)
         self._labels[self.extras].setVisible(has_extras)
+
+    def _on_more(self, wide: bool) -> None:
+        self._keep_open(wide)
+        self._show_more(self._draft.draft)
+        if wide:  # once the fields have their places
+            QTimer.singleShot(0, self, lambda: self.ensureWidgetVisible(self.more, 0, 8))
+
+    def _keep_open(self, wide: bool) -> None:
+        self._settings.set("more_settings", wide)
+        self._save_settings()
 
     def _on_plugins(self) -> None:
         self.scheduler.show_guests(self._plugins.schedulers())
