@@ -155,7 +155,8 @@ def weights_folder(shop: Workshop) -> Path:
 def save_adapter(adapter: Adapter, file: Path, tower: str) -> Path:
     """Half-precision weights by their published names, renamed into place. The metadata name the tower's digest."""
     tensors = {f"image_proj.{name}": value for name, value in published(adapter.image_proj).items()}
-    for number, layer in enumerate(adapter.layers):
+    layers: list[Any] = list(adapter.layers)
+    for number, layer in enumerate(layers):
         tensors[f"ip_adapter.{2 * number + 1}.to_k_ip.weight"] = layer.to_k_ip[0].weight
         tensors[f"ip_adapter.{2 * number + 1}.to_v_ip.weight"] = layer.to_v_ip[0].weight
     file.parent.mkdir(parents=True, exist_ok=True)
