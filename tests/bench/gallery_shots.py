@@ -144,6 +144,76 @@ def narrow(theme: str) -> None:
     made.close()
 
 
+def coming_in(theme: str) -> None:
+    """Days and the scroll bar, folders beside the library, what is dropped, what is asked and said."""
+    from PIL import Image, PngImagePlugin
+    from PySide6.QtCore import Qt
+    from PySide6.QtGui import QContextMenuEvent, QDragEnterEvent
+    from PySide6.QtWidgets import QApplication, QMenu
+
+    made = open_shot(theme, (1400, 880))
+    window = made.window
+    others = made.folder.parent / f"{made.folder.name}-others"
+    for name, count in (("renders 2025", 5), ("comfy output", 2)):
+        for number in range(count):
+            texts = PngImagePlugin.PngInfo()
+            texts.add_text(
+                "parameters", f"a ship {number}\nSteps: 28, Sampler: Euler a, CFG scale: 7, Seed: {number}, Size: 64x64"
+            )
+            file = others / name / f"ship {number}.png"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (64, 64), (60 + number * 30, 90, 120)).save(file, pnginfo=texts)
+    for name in ("renders 2025", "comfy output"):
+        window.state.imports.add_folder(others / name, name == "renders 2025")
+    made.wait(lambda: len(window.state.imports.folders) == 2)
+    made.wait(seconds=1.0)
+    for card in window.centre.messages.cards():
+        card.hide()
+    window.history.toggle_library()
+    page = window.history.stack.currentWidget()
+    settle(made)
+    bar = page.grid.verticalScrollBar()
+    bar.setValue(page.grid.grid().sections[0].tiles + 120)
+    settle(made)
+    made.take(f"gallery_day_{theme}")
+    bar.setSliderDown(True)
+    bar.setValue(page.grid.grid().sections[2].top - 16)
+    settle(made)
+    made.take(f"gallery_bubble_{theme}")
+    bar.setSliderDown(False)
+    bar.setValue(0)
+    mime = _files(others / "renders 2025")
+    keys = (Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier)
+    QApplication.sendEvent(page, QDragEnterEvent(page.rect().center(), *keys))
+    made.take(f"gallery_drop_{theme}")
+    window.zones.end()
+    row = page.folders.made_rows()[1]
+    at = row.mapToGlobal(row.rect().bottomLeft())
+    QApplication.sendEvent(row, QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, row.rect().center(), at))
+    made.wait(seconds=0.3)
+    (menu,) = page.folders.findChildren(QMenu)
+    shoot_popup(menu, f"gallery_folder_menu_{theme}")
+    menu.close()
+    window.imports.ask((others / "renders 2025",))
+    made.wait(seconds=0.3)
+    shoot_popup(window.imports.question, f"gallery_question_{theme}")
+    window.imports.question.cancel.click()
+    window.imports.drop(_files(others / "comfy output" / "ship 0.png", *(Path(__file__), others / "gone.png")))
+    made.wait(seconds=1.2)
+    window.state.imports.take_out(window.state.imports.folders[-1])
+    made.wait(seconds=1.2)
+    made.take(f"gallery_imported_{theme}")
+    made.close()
+
+
+def _files(*files: Path):
+    from PySide6.QtCore import QMimeData, QUrl
+
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(file)) for file in files])
+    return mime
+
+
 def settle(made, seconds: float = 0.5) -> None:
     """Wait until what is in sight is there, however slow the machine is."""
     thumbnails = made.window.state.gallery.thumbnails
@@ -164,4 +234,4 @@ def shoot_popup(popup, name: str) -> None:
     popup.grab().save(str(Path(sys.argv[1]) / f"{name}.png"))
 
 
-ALL = (dock, whole, narrow)
+ALL = (dock, whole, narrow, coming_in)

@@ -50,6 +50,19 @@ def test_no_row_beside_the_tiles() -> None:
     assert GridLayout(0, (), 300, 100).row_at(10, 10) == -1
 
 
+def test_the_heading_that_stays_while_its_day_goes_by() -> None:
+    assert GRID.pinned(TOP_PX) is None  # it stands there by itself
+    assert GRID.pinned(TOP_PX + 1) == (GRID.sections[0], 0)
+    second = GRID.sections[1].top
+    assert GRID.pinned(second - HEADING_PX) == (GRID.sections[0], 0)
+    assert GRID.pinned(second - 10) == (GRID.sections[0], 10 - HEADING_PX)  # pushed by the next one
+    assert GRID.pinned(second) is None
+    end = GRID.height - BOTTOM_PX
+    assert GRID.pinned(end - 5) == (GRID.sections[2], 5 - HEADING_PX)
+    assert GridLayout(9, (), 300, 100).pinned(200) is None
+    assert GridLayout(0, (), 300, 100).pinned(0) is None
+
+
 def test_what_reaches_into_a_strip() -> None:
     rng = random.Random(3)
     for _ in range(300):

@@ -13,12 +13,13 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
-from studio.core.library import Marks, Query
+from studio.core.library import Marks, Query, Sort
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
 from studio.state.background import Background
 from studio.state.gallery_model import PICTURE_MIME, GalleryModel
 from studio.state.thumbnails import Thumbnails
+from studio.ui.gallery.layout import HEADING_PX
 from studio.ui.gallery.tiles import star_at
 from studio.ui.gallery.view import GalleryView
 from tests.state.fakes import MemoryStore, picture_of
@@ -281,3 +282,60 @@ def test_an_empty_history_says_so(open_view: Open) -> None:
     assert said
     press(view, Qt.Key.Key_Home, Qt.Key.Key_Down, Qt.Key.Key_Space, Qt.Key.Key_Delete)
     assert chosen(view) == []
+
+
+def test_the_day_stays_at_the_edge_while_its_tiles_go_by(open_view: Open) -> None:
+    view = open_view(days(60, 20))
+    bar, first = view.verticalScrollBar(), view.grid().sections[0]
+    at = QPoint(view.viewport().width() // 2, 12)
+    assert view.pinned_day(at) is None
+    bar.setValue(first.tiles + 70)
+    assert view.pinned_day(at) == first
+    assert not view.indexAt(at).isValid() and view.indexAt(at + QPoint(0, 40)).isValid()
+    shown = view.viewport().grab().toImage()
+    bar.setValue(first.tiles + 90)
+    moved = view.viewport().grab().toImage()
+    strip = (0, 0, shown.width(), HEADING_PX)
+    assert shown.copy(*strip) == moved.copy(*strip) and shown != moved
+    chosen_before = chosen(view)
+    QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, NONE, at)
+    assert bar.value() == first.top and chosen(view) == chosen_before
+
+
+def test_what_is_scrolled_to_is_not_below_the_heading(open_view: Open) -> None:
+    view = open_view(days(60, 20))
+    bar = view.verticalScrollBar()
+    bar.setValue(bar.maximum())
+    for row in range(59, -1, -1):
+        view.scrollTo(view.model().index(row, 0))
+        cell = view._cell(row)
+        assert cell.top() >= HEADING_PX or view.grid().pinned(bar.value()) is None, row
+        assert view.indexAt(cell.center()).row() == row
+    assert bar.value() == 0
+
+
+def test_the_scroll_bar_says_where_one_would_be(open_view: Open) -> None:
+    view = open_view(days(60, 20))
+    bar, bubble = view.verticalScrollBar(), view.bubble
+    bar.setValue(300)
+    assert bubble.isHidden()  # by wheel and keys the heading says it
+    bar.setSliderDown(True)
+    bar.setValue(view.grid().sections[1].tiles)
+    assert bubble.isVisible()
+    assert (bubble.words, bubble.place) == ("Friday 2 January 2026", "21 of 60")
+    assert view.rect().contains(bubble.geometry())
+    bar.setValue(bar.maximum())
+    assert bubble.words == "Thursday 1 January 2026" and view.rect().contains(bubble.geometry())
+    bar.setSliderDown(False)
+    assert bubble.isHidden()
+
+
+def test_without_days_the_scroll_bar_says_the_place(qtbot: QtBot, open_view: Open) -> None:
+    view = open_view(days(60, 20))
+    with qtbot.waitSignal(view.model().listed):
+        view.model().set_query(Query(sort=Sort.PROMPT))
+    bar = view.verticalScrollBar()
+    bar.setSliderDown(True)
+    bar.setValue(bar.maximum())
+    assert view.bubble.isVisible() and view.bubble.words == "" and view.bubble.place.endswith("of 60")
+    bar.setSliderDown(False)

@@ -86,3 +86,10 @@ def test_a_new_picture_does_not_move_the_choice_in_the_library(qtbot: QtBot, stu
     window.commands["library"].trigger()
     current = history.choice.current()
     assert current is not None and current.recipe.seed == 2
+
+
+def test_the_library_says_at_once_how_many_pictures_there_are(qtbot: QtBot, studio: Studio) -> None:
+    paint(qtbot, studio, "house", 1)
+    studio.window.commands["library"].trigger()
+    page = studio.window.history.stack.currentWidget()
+    assert page is not None and page.panel.foot.count.text() == "1 picture"

@@ -24,7 +24,8 @@ from studio.core.library import Query
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
 from studio.ui.gallery.choice import Choice, ranges
-from studio.ui.gallery.layout import Box, GridLayout
+from studio.ui.gallery.day import DateBubble, paint_pinned, pinned_rect
+from studio.ui.gallery.layout import HEADING_PX, Box, GridLayout, Section
 from studio.ui.gallery.tiles import GAP, Tile, paint_heading, paint_tile
 from studio.ui.theme import colors
 
@@ -69,6 +70,8 @@ class TileGrid(QAbstractItemView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # else the tiles would jump
+        self.bubble = DateBubble(self.verticalScrollBar(), self)
+        self.verticalScrollBar().sliderReleased.connect(self.bubble.hide)
         self.setAutoScroll(False)  # it would also follow what nobody chose
         self.setMinimumSize(140, 120)
         self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # so that scrolling moves what is painted
@@ -158,7 +161,16 @@ class TileGrid(QAbstractItemView):
     def visualRect(self, index: Index) -> QRect:
         return self._cell(index.row()) if 0 <= index.row() < self.grid().count else QRect()
 
+    def pinned_day(self, point: QPoint) -> Section | None:
+        """The day whose heading stays at the upper edge, if the point lies on it."""
+        if not pinned_rect(self.grid(), self.verticalOffset(), self.viewport().width()).contains(point):
+            return None
+        pinned = self.grid().pinned(self.verticalOffset())
+        return None if pinned is None else pinned[0]
+
     def indexAt(self, point: QPoint) -> QModelIndex:
+        if self.pinned_day(point) is not None:
+            return QModelIndex()
         row = self.grid().row_at(point.x(), point.y() + self.verticalOffset())
         return self._pictures.index(row) if row >= 0 else QModelIndex()
 
@@ -170,11 +182,12 @@ class TileGrid(QAbstractItemView):
             return
         box, bar, room = grid.box(index.row()), self.verticalScrollBar(), self.viewport().height()
         section = grid.section_of(index.row())
-        top = section.top if box.y == section.tiles else box.y  # with the heading of its day
+        top = section.top if box.y == section.tiles else box.y - (HEADING_PX if section.day else 0)  # with its day
+        gap = 0 if section.day and top == section.top else GAP
         if hint == QAbstractItemView.ScrollHint.PositionAtCenter:
             bar.setValue(box.y + box.height // 2 - room // 2)
         elif hint == QAbstractItemView.ScrollHint.PositionAtTop or top < bar.value():
-            bar.setValue(top - GAP)
+            bar.setValue(top - gap)
         elif box.y + box.height > bar.value() + room:
             bar.setValue(box.y + box.height + GAP - room)
 
@@ -282,6 +295,10 @@ class TileGrid(QAbstractItemView):
 
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         self.viewport().scroll(dx, dy)
+        if self.grid().has_days:  # the pinned heading does not move along
+            self.viewport().update(0, 0, self.viewport().width(), HEADING_PX + max(0, dy))
+        if self.verticalScrollBar().isSliderDown():
+            self.bubble.tell(self.grid(), self.verticalOffset(), date.today())
         self._looking.start()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -314,6 +331,8 @@ class TileGrid(QAbstractItemView):
             if not spots or region.intersects(cell):
                 selected = any(first <= row <= last for first, last in chosen)
                 paint_tile(painter, cell, self._tile(picture, selected, row == self._hovered, row == current))
+        if top < offset + HEADING_PX:
+            paint_pinned(painter, grid, offset, self.viewport().width(), today)
         if self._pictures.first_sight.is_holding and self._is_all_made():
             self._pictures.first_sight.end()
         if self._band is not None:

@@ -57,6 +57,11 @@ class GridLayout:
         self._firsts = [section.first for section in self.sections]
         self._tops = [section.top for section in self.sections]
 
+    @property
+    def has_days(self) -> bool:
+        """Whether the rows stand under days at all."""
+        return bool(self.sections and self.sections[0].day)
+
     def section_of(self, row: int) -> Section:
         """The day of a row."""
         return self.sections[max(0, bisect_right(self._firsts, row) - 1)]
@@ -95,6 +100,19 @@ class GridLayout:
             if section.day and section.tiles > top:
                 yield section
             at += 1
+
+    def pinned(self, y: int) -> tuple[Section, int] | None:
+        """The day whose heading has gone past the edge at `y` while its tiles still go by, and where its heading stands
+        then: 0 for right below the edge, less when the next day pushes it away. None where there is no such day."""
+        if not self.sections or y <= self.sections[0].top:
+            return None
+        number = bisect_right(self._tops, y) - 1
+        section = self.sections[number]
+        if not section.day or y == section.top:
+            return None
+        last = number + 1 == len(self.sections)
+        end = self.height - BOTTOM_PX if last else self.sections[number + 1].top
+        return section, min(0, end - y - HEADING_PX)
 
     def rows_in(self, x: int, y: int, right: int, bottom: int) -> list[range]:
         """The rows whose cells touch a rectangle, as runs of neighbours, for a rubber band."""

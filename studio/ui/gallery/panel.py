@@ -211,6 +211,8 @@ class _Foot(QFrame):
         row.addWidget(self.size_slider)
         for changed in (model.listed, model.rowsInserted, model.rowsRemoved, grid.selection_changed):
             changed.connect(self._show)
+        if model.rowCount():
+            self._show()
 
     def _show(self) -> None:
         words = count_words(self._model.rowCount())

@@ -169,7 +169,9 @@ class GalleryView(TileGrid):
             if index.isValid() and not self.selectionModel().isSelected(index):
                 self._choose(index.row(), Qt.KeyboardModifier.NoModifier)
         elif event.button() == Qt.MouseButton.LeftButton:
-            if not index.isValid():
+            if (day := self.pinned_day(at)) is not None:
+                self.verticalScrollBar().setValue(day.top)  # to where the day begins
+            elif not index.isValid():
                 self._begin_band(at, keys)
             elif not self._press_star(index, at):
                 self._pressed = (at, index.row())
