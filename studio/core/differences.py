@@ -45,6 +45,9 @@ def differences(a: Recipe, b: Recipe) -> tuple[Difference, ...]:
             found += _controls(before, after)
         elif field.name == "plugins":
             found += _plugins(before, after)
+        elif field.name == "strength":  # says something only where a picture is begun with
+            before, after = (recipe.strength if recipe.init is not None else None for recipe in (a, b))
+            found += _one("strength", "Strength", before, after)
         elif field.name == "scheduler":  # and its spacing: artists know the two by one name
             before, after = (scheduler_name(recipe.scheduler, recipe.spacing) for recipe in (a, b))
             found += _one("scheduler", "Scheduler", before, after)

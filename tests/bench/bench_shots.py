@@ -1,4 +1,4 @@
-"""Pictures of comparing, plotting and exporting, to be looked at: `python tests/bench/bench_shots.py FOLDER [dark|light]`.
+"""Pictures of comparing, plotting, enlarging and exporting, to be looked at: `python tests/bench/bench_shots.py FOLDER [dark|light]`.
 
 With QT_SCALE_FACTOR=2 in the environment they are taken at two device pixels for one.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -90,6 +91,68 @@ def plot(theme: str) -> None:
     shot.close()
 
 
+def plot_left(theme: str) -> None:
+    """A plot that a power cut left half done: the offer, the window of plots, and what became of it."""
+    shot = Shot(theme=theme)
+    shot.studio.draft.set_prompt("a red house on green hills, blue sky")
+    shot.studio.draft.set_seed(42)
+    shot.window.commands["plot"].trigger()
+    dialog, plots = shot.window.benches.plot, shot.studio.state.plots
+    dialog.axes[0].choose("steps", "5, 10, 15, 20")
+    dialog.axes[1].choose("seed", "1-3")
+    usual = shot.engine.render
+
+    def render(recipe, on_progress):
+        shot.engine.hold_at = 3 if (recipe.steps, recipe.seed) == (10, 2) else 0
+        return usual(recipe, on_progress)
+
+    shot.engine.render = render
+    dialog.start()
+    shot.wait(lambda: (job := shot.studio.queue.running) is not None and job.step >= 3)
+    shot.wait(seconds=1)
+    left = Path(tempfile.mkdtemp(prefix="studio-shot-")) / "left"
+    shutil.copytree(shot.folder, left)
+    shot.close()
+    shot = Shot(theme=theme, folder=left)
+    plots = shot.studio.state.plots
+    shot.wait(lambda: plots.plot is not None)
+    take(shot, shot.window, f"plot_left_offer_{theme}", 1)
+    shot.window.commands["plot"].trigger()
+    dialog = shot.window.benches.plot
+    take(shot, dialog, f"plot_left_{theme}", 1)
+    dialog.go_on.click()
+    shot.wait(lambda: plots.sheet is not None, 60)
+    take(shot, dialog, f"plot_left_interrupted_{theme}", 1)
+    shot.close()
+
+
+def enlarge(theme: str) -> None:
+    """The window that asks how much larger, and what it says where twice is too much."""
+    from dataclasses import replace
+
+    from studio.ui.dialogs.enlarge import EnlargeDialog
+
+    shot = Shot(theme=theme)
+    shot.paint(3)
+    shot.window.commands["enlarge"].trigger()
+    dialog = shot.window.findChild(EnlargeDialog)
+    take(shot, dialog, f"enlarge_{theme}")
+    before = shot.window.gallery.model().rowCount()
+    dialog.begin.click()
+    shot.wait(lambda: shot.window.gallery.model().rowCount() > before)
+    shot.window.commands["details"].trigger()
+    take(shot, shot.window, f"enlarged_in_window_{theme}", 1)
+    shot.window.commands["library"].trigger()
+    take(shot, shot.window, f"enlarged_in_library_{theme}", 1)
+    picture = shot.studio.state.gallery.picture(shot.studio.state.gallery.index(1))
+    wide = EnlargeDialog(replace(picture, width=1216, height=832), 2.0, 0.35, shot.window)
+    wide.show()
+    take(shot, wide, f"enlarge_too_large_{theme}")
+    shot.window.tree.show_tree(shot.studio.state.gallery.picture(shot.studio.state.gallery.index(0)))
+    take(shot, shot.window.tree.page, f"enlarge_tree_{theme}", 1)
+    shot.close()
+
+
 def export(theme: str) -> None:
     """Single files with a mistake in the names, a contact sheet, and what it looks like."""
     from studio.ui.export.dialog import ExportDialog
@@ -118,7 +181,7 @@ def export(theme: str) -> None:
     shot.close()
 
 
-ALL = (compare, plot, export)
+ALL = (compare, plot, plot_left, enlarge, export)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from studio.core.choices import ControlKind, ResizeMode, Spacing
-from studio.core.differences import Difference, differences
+from studio.core.differences import NONE, Difference, differences
 from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
 BASE = Recipe(prompt="a red house", seed=7)
@@ -147,3 +147,13 @@ def test_a_digest_that_was_not_written_down_is_no_difference() -> None:
     assert differences(old, new) == differences(new, old) == ()
     other = Recipe(prompt="", seed=1, model=ModelRef(name="river", sha256="cd" * 32))
     assert [one.field for one in differences(new, other)] == ["model"]
+
+
+def test_a_strength_counts_only_where_a_picture_is_begun_with() -> None:
+    plain, other = Recipe(prompt="x", seed=1, strength=0.6), Recipe(prompt="x", seed=1, strength=0.3)
+    assert differences(plain, other) == ()
+    begun = replace(other, init=ImageRef(digest="ab" * 32))
+    assert [(d.title, d.before, d.after) for d in differences(plain, begun)] == [
+        ("Begins with", NONE, "picture abababab"),
+        ("Strength", NONE, "0.3"),
+    ]

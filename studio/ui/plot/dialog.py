@@ -280,7 +280,7 @@ class PlotDialog(QDialog):
             return f"{words}  ·  {self.tr('about {t} left').replace('{t}', duration(left))}"
         if plots.is_drawing:
             return self.tr("Drawing the sheet …")
-        if plots.is_held or (self._fresh and plots.sheet is None and CellState.INTERRUPTED in states):
+        if plots.is_held or (self._fresh and CellState.INTERRUPTED in states):
             return f"{count_made(plots.cells)}  ·  {what_is_missing(plots.cells)}"
         if not self._fresh or not states:
             return ""
