@@ -16,9 +16,10 @@ from pathlib import Path
 from studio.core.errors import StorageProblem, StudioError
 from studio.core.paths import Folders
 from studio.core.picture import Picture
+from studio.core.safe_files import sync_names
 from studio.gallery import snapshots
 from studio.gallery.columns import seqs_of
-from studio.gallery.durable import storage_problem, sync_folder
+from studio.gallery.durable import storage_problem
 from studio.gallery.imported import Visit, check_folder, visit
 from studio.gallery.index import Index
 from studio.gallery.index_file import CHECKED_AT_ONCE, is_damage, is_sound
@@ -178,7 +179,7 @@ def _unlink(folders: Folders, thrown: list[tuple[str, str]], deleted: list[str])
     for part in unfinished.iterdir() if unfinished.is_dir() else ():
         part.unlink()
     if folders.trash.is_dir():
-        sync_folder(folders.trash)
+        sync_names(folders.trash)
 
 
 def _check(shelf: Shelf, on_change: OnChange) -> None:

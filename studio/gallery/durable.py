@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from studio.core.errors import StorageProblem
+from studio.core.safe_files import sync_names
 
 if sys.platform != "win32":
     import fcntl
@@ -23,7 +24,6 @@ _PART_NAME = re.compile(r"(?P<final>.+)\.[0-9a-f]{8}\.part")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-_NO_FOLDER_SYNC = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EBADF, errno.EACCES}
 _YOUNG_SECONDS = 60.0
 
 
@@ -48,7 +48,7 @@ def write_new(file: Path, data: bytes) -> None:
             os.unlink(part)
         raise
     try:
-        sync_folder(file.parent)
+        sync_names(file.parent)
     except OSError:  # the name may not outlive a power cut: then it must not be there at all, or it will be there twice
         with contextlib.suppress(OSError):
             os.unlink(file)
@@ -59,8 +59,8 @@ def move_new(source: Path, target: Path) -> None:
     """Move a file to a name that must be free, on disk when this returns. Raises OSError."""
     make_folder(target.parent)
     rename_new(source, target)
-    sync_folder(target.parent)
-    sync_folder(source.parent)
+    sync_names(target.parent)
+    sync_names(source.parent)
 
 
 def move_once(source: Path, target: Path) -> None:
@@ -71,7 +71,7 @@ def move_once(source: Path, target: Path) -> None:
         if not os.path.samefile(source, target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
         os.unlink(source)  # the kill came between the two halves of a rename by link
-        sync_folder(source.parent)
+        sync_names(source.parent)
 
 
 def rename_new(source: Path, target: Path) -> None:
@@ -101,26 +101,7 @@ def make_folder(folder: Path) -> None:
         os.mkdir(folder)
     if not folder.is_dir():
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-    sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable where the system knows how; a real disk error is raised as OSError."""
-    if sys.platform == "win32":
-        return
-    try:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        if error.errno in _NO_FOLDER_SYNC:  # a folder that may be written but not read
-            return
-        raise
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_FOLDER_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
+    sync_names(folder.parent)
 
 
 def leftover_parts(folder: Path) -> Iterator[tuple[Path, Path]]:

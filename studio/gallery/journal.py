@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.core.library import Marks
-from studio.gallery.durable import make_folder, sync_folder
+from studio.core.safe_files import sync_names
+from studio.gallery.durable import make_folder
 from studio.gallery.marks import marks_from, marks_text
 from studio.gallery.names import is_id
 
@@ -96,7 +97,7 @@ class Journal:
         finally:
             os.close(descriptor)
         if fresh:
-            sync_folder(self.file.parent)
+            sync_names(self.file.parent)
 
 
 def _ends_a_line(descriptor: int, size: int) -> bool:

@@ -10,7 +10,8 @@ from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from studio.gallery.durable import make_folder, rename_new, sync_folder
+from studio.core.safe_files import sync_names
+from studio.gallery.durable import make_folder, rename_new
 from studio.gallery.index import BUSY_SECONDS, connect_to_read
 from studio.gallery.schema import APPLICATION_ID, SCHEMA
 
@@ -43,7 +44,7 @@ def take(index: Path, why: str) -> Path | None:
         kept = folder / f"{_PREFIX}{stamp}-{why}.sqlite3"
         with suppress(FileExistsError):
             rename_new(part, kept)
-        sync_folder(folder)
+        sync_names(folder)
     finally:
         for ending in ("", "-journal", "-wal", "-shm"):
             with suppress(OSError):

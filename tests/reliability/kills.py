@@ -29,6 +29,7 @@ from PIL import Image
 from studio.core.events import Finished
 from studio.core.job import Kept
 from studio.core.paths import Folders
+from studio.core.picture import Picture
 from studio.core.recipe import Recipe, Size
 from studio.engine.fake import FakeEngine
 from studio.engine.journal import Journal, left_over
@@ -39,16 +40,16 @@ from studio.gallery import png
 from studio.gallery.just_saved import was_saved
 from studio.gallery.names import file_of, new_id
 from studio.gallery.png import is_whole
+from studio.gallery.rows import row_of
 from studio.gallery.store import GalleryStore
-from tests.gallery.kills import announcing
 from tests.gallery.makers import MADE_WITH, noise
+from tests.reliability.steps import REAL_WRITE, announcing
 
 STEPS = ("encode", "create", "write", "fsync", "rename", "folder", "row", "spool", "unspool", "over")
 PER_FOLDER = 25
 JOBS = 4
 SPREAD_SECONDS = 0.003
 PICTURE = noise(160)
-REAL_WRITE = os.write
 
 
 class QuickEngine(FakeEngine):
@@ -107,22 +108,32 @@ def work(order: str, root: Path, pipe: int, first: int) -> None:
 
 
 def save_badly(root: Path, pipe: int, first: int) -> None:
-    """Row first, then straight to the final name; jobs live in memory only."""
+    """Row first and the word that it is saved, then straight to the final name; jobs live in memory only."""
     index, last = GalleryStore(Folders(root=root)).open()._shelf.opened(), ""
-    from tests.gallery.kills import _picture, row_of
-
     for seed in range(first, first + JOBS):
         say(pipe, f"Q {seed}")
     for seed in range(first, first + JOBS):
         last = new_id(datetime.now(UTC), last)
         path = root / "pictures" / file_of(last)
         path.parent.mkdir(exist_ok=True)
-        index.insert([row_of(_picture(last, path), file_of(last).as_posix())])
+        index.insert([row_of(_picture(last, path, seed), file_of(last).as_posix())])
         say(pipe, "S row")
         image = Image.frombytes("RGB", (PICTURE.width, PICTURE.height), PICTURE.data)
+        say(pipe, f"A {last} {seed}")
         say(pipe, "S write")
         image.save(path, "PNG", compress_level=1)
-        say(pipe, f"A {last} {seed}")
+
+
+def _picture(picture_id: str, path: Path, seed: int) -> Picture:
+    return Picture(
+        id=picture_id,
+        recipe=recipe_of(seed),
+        made_with=MADE_WITH,
+        file=path,
+        width=PICTURE.width,
+        height=PICTURE.height,
+        created=datetime.now(UTC),
+    )
 
 
 def say(pipe: int, words: str) -> None:

@@ -38,6 +38,7 @@ def test_500_kills_lose_nothing(fast_folder: Path) -> None:
     assert min(found["aimed"].values()) >= 20, found
     assert found["undecoded"] >= 50, found
     assert found["unlisted"] >= 10, found
+    assert found["parts"] >= 5, found
 
 
 def test_control_a_careless_save_is_caught(fast_folder: Path) -> None:
