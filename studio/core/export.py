@@ -84,11 +84,13 @@ def check_wish(wish: ExportWish) -> None:
         raise BadName("The files have no names.", f"As in: {PATTERN}.")
 
 
-def file_stem(pattern: str, picture_id: str, recipe: Recipe | None, created: datetime | None, number: int) -> str:
+def file_stem(
+    pattern: str, picture_id: str, recipe: Recipe | None, created: datetime | None, number: int, is_sheet: bool = False
+) -> str:
     """A file name without its ending: the pattern with {prompt}, {seed}, {n} ... filled in, safe on every system.
 
     Words of the prompt are cut to 48 letters at a space. No separators, control letters or reserved names; at most 120 bytes.
-    `recipe` None (a picture of another program): what it would give is left out.
+    `recipe` None (a picture of another program): what it would give is left out. That of a sheet is told by its last word.
     """
     local = created.astimezone() if created is not None else None
     values = {
@@ -106,7 +108,7 @@ def file_stem(pattern: str, picture_id: str, recipe: Recipe | None, created: dat
             "size": str(recipe.size),
         }
     stem = _safe(_PLACE.sub(lambda found: _safe(values.get(found[1], "")), pattern))
-    return stem or picture_id or f"picture {number:03d}"
+    return (stem or picture_id or f"picture {number:03d}") + (" sheet" if is_sheet else "")
 
 
 def _words(prompt: str) -> str:

@@ -73,8 +73,8 @@ def export_all(
         except (BadInputImage, BadRecipe, MemoryError) as error:
             problems.append(_problem(source, error))
             continue
-        stem = file_stem(wish.pattern, shared.id, shared.recipe, shared.created, number)
-        stem += " sheet" if shared.made_with.sheet else ""
+        is_sheet = bool(shared.made_with.sheet)
+        stem = file_stem(wish.pattern, shared.id, shared.recipe, shared.created, number, is_sheet)
         written.append(write_as(folder, stem, wish.format, data).name)
         notes |= dict.fromkeys((*shared.notes, *left_out) if wish.with_recipe else ())
     on_progress(len(sources), len(sources))

@@ -62,3 +62,10 @@ def test_unknown_placeholders_are_refused_in_words() -> None:
     with pytest.raises(BadName):
         check_wish(ExportWish(pattern="  "))
     check_wish(ExportWish(pattern="{date} {prompt}"))
+
+
+def test_the_name_of_a_sheet_says_so() -> None:
+    """Its recipe is that of its cells, so that it would be called as one of them."""
+    recipe = Recipe(prompt="a red house", seed=7)
+    assert file_stem("{prompt} {seed}", "id", recipe, None, 1, is_sheet=True) == "a red house 7 sheet"
+    assert file_stem("{prompt} {seed}", "id", recipe, None, 1) == "a red house 7"

@@ -271,7 +271,8 @@ class ExportDialog(QDialog):
             return error
         if self._pictures:
             first = self._pictures[0]
-            stem = file_stem(wish.pattern, first.id, first.recipe, first.created, 1)
+            is_sheet = bool(first.made_with.sheet)
+            stem = file_stem(wish.pattern, first.id, first.recipe, first.created, 1, is_sheet)
             self._look(self.example, "faint", f"{stem}.{wish.format.value}")
         return None
 
