@@ -85,7 +85,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"Diffusion Studio {__version__}")
     parser.add_argument("--data", metavar="DIR", help="use DIR instead of the user's folders (may stand anywhere)")
-    parser.add_argument("--safe-mode", action="store_true", help="open the window without running any plugin")
+    parser.add_argument(
+        "--safe-mode",
+        action="store_true",
+        help="open the window without plugins, with default settings, "
+        "on the processor, and with no model loaded before one is needed",
+    )
     parser.set_defaults(command=_window)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     from studio.commands.models import add_models_commands
