@@ -144,10 +144,14 @@ class DraftModel(QObject):
 
         Raises `BadRecipe` when there are 8 already.
         """
+        self.add_control_layer(ControlLayer(use=ControlUse(kind=kind, image=ref, invert=invert)), picture)
+
+    def add_control_layer(self, layer: ControlLayer, picture: str = "") -> None:
+        """The same with a layer that is told in full. Raises `BadRecipe` when there are 8 already."""
         if len(self._draft.controls) >= CONTROLS_MAX:
             raise BadRecipe(f"There are {CONTROLS_MAX} control layers already.", "Remove one before you add another.")
-        layer = ControlLayer(use=ControlUse(kind=kind, image=ref, invert=invert))
-        sources = with_source(self._draft.sources, ref.digest, picture) if picture else self._draft.sources
+        digest = layer.use.image.digest
+        sources = with_source(self._draft.sources, digest, picture) if picture else self._draft.sources
         changed = replace(self._draft, controls=(*self._draft.controls, layer), sources=sources)
         self.change(changed, self.tr("add control picture"))
 

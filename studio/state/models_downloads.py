@@ -13,7 +13,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from studio.core.errors import StudioError
-from studio.core.hub import NetworkProblem, RemoteFile, Repository, Starter, Transfer, TransferState
+from studio.core.hub import NetworkProblem, RemoteFile, Repository, Starter, Transfer, TransferState, offline_problem
 from studio.engine.hub.fetch import Fetcher, load_transfers, save_transfers
 from studio.engine.hub.resolve import clean_name, list_repository
 from studio.engine.hub.starters import load_starters
@@ -51,7 +51,7 @@ class Downloads(QObject):
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._fetcher = Fetcher(root, offline)
+        self._fetcher, self._root = Fetcher(root, offline), root
         self._kept, self._tokens, self._offline, self._endpoint = kept, tokens, offline, endpoint
         self._asks, self._lines = asks, lines
         self._transfers: tuple[Transfer, ...] = ()
@@ -59,6 +59,7 @@ class Downloads(QObject):
         self._stop = threading.Event()
         self._gone: set[str] = set()  # to be taken away once the line has let go of them
         self._looking = 0
+        self._asked: set[str] = set()  # ids of starters that the hub is asked for
         self._has_token = False
         self._numbers = itertools.count(1)
         self._timer = QTimer(self)
@@ -83,6 +84,15 @@ class Downloads(QObject):
     @property
     def offline(self) -> bool:
         return self._offline()
+
+    @property
+    def folder(self) -> Path:
+        """Where everything goes."""
+        return self._root
+
+    def is_asked(self, starter: Starter) -> bool:
+        """Whether the hub is being asked for this starter, so that it can be fetched."""
+        return starter.id in self._asked
 
     def starters(self) -> tuple[Starter, ...]:
         """The well-known things. A damaged list is none."""
@@ -109,6 +119,7 @@ class Downloads(QObject):
         """Look a starter up and fetch it."""
 
         def start(repository: Repository) -> None:
+            self._asked.discard(starter.id)
             try:
                 files = repository.choice(starter.files) if starter.files else repository.whole_model()
                 if not files:
@@ -119,7 +130,8 @@ class Downloads(QObject):
             flat = bool(starter.files)
             self.start(repository, files, starter.into, starter.title, flat)
 
-        self._ask(starter.repository, starter.revision, start)
+        self._asked.add(starter.id)
+        self._ask(starter.repository, starter.revision, start, partial(self._asked.discard, starter.id))
 
     def start(
         self, repository: Repository, files: tuple[RemoteFile, ...], folder: str, title: str, flat: bool = False
@@ -177,15 +189,18 @@ class Downloads(QObject):
         self._stop.set()
         self._timer.stop()
 
-    def _ask(self, name: str, revision: str, done: Callable[[Repository], None]) -> None:
+    def _ask(
+        self, name: str, revision: str, done: Callable[[Repository], None], over: Callable[[], None] = lambda: None
+    ) -> None:
+        """`done(repository)`; or `over()`, and `failed`."""
         if self._offline():
-            self.failed.emit(
-                NetworkProblem("The studio is set to stay offline.", "Switch “Stay offline” off to get models.")
-            )
+            over()
+            self.failed.emit(offline_problem())
             return
         try:
             repository = clean_name(name)
         except NetworkProblem as error:
+            over()
             self.failed.emit(error)
             return
         self._looking += 1
@@ -194,11 +209,12 @@ class Downloads(QObject):
 
         def answered(repository: Repository) -> None:
             self._looking -= 1
-            self.changed.emit()
             done(repository)
+            self.changed.emit()
 
         def refused(error: StudioError) -> None:
             self._looking -= 1
+            over()
             self.changed.emit()
             self.failed.emit(error)
 

@@ -24,6 +24,7 @@ from studio.state.background import Background
 
 PREVIEWS_MAX = 300
 LARGE = 50_000_000  # bytes: what takes long to read is named while it is read
+PATIENCE_SECONDS = 0.2
 TAKE_SECONDS = 0.5  # digests come by the thousand; rows are shown afresh at most so often
 ReadPreview = Callable[[Path], QImage]  # called in the background; raises StudioError
 Index = QModelIndex | QPersistentModelIndex
@@ -83,6 +84,8 @@ class ModelsModel(QAbstractListModel):
         self._previews: OrderedDict[Path, QImage | None] = OrderedDict()
         self._reading: set[Path] = set()  # previews on their way
         self._stop = threading.Event()
+        self._free = threading.Event()  # cleared while digests wait
+        self._free.set()
         self._taken_at = 0.0
         self._busy = False
         self._known = False
@@ -222,6 +225,13 @@ class ModelsModel(QAbstractListModel):
         """Call `done(folders)` with those that a ComfyUI list of folders names."""
         self._scans.run(partial(comfy_folders, file), done, self.failed.emit)
 
+    def hold(self, on: bool) -> None:
+        """Let digests wait, or go on: processor and disk belong to a picture that is being made."""
+        if on:
+            self._free.clear()
+        else:
+            self._free.set()
+
     def close(self) -> None:
         """Stop reading and keep what is known; the threads can be closed then."""
         self._stop.set()
@@ -265,7 +275,7 @@ class ModelsModel(QAbstractListModel):
             return
         file = waiting[0]
         self._digesting = file.name
-        work = partial(_digest, self._library, file, self._stop.is_set)
+        work = partial(_digest, self._library, file, self._stop, self._free)
         self._digests.run_latest("digest", work, self._on_digest, self._on_digest_failed)
         if file.size > LARGE or time.monotonic() - self._taken_at > TAKE_SECONDS:
             self.changed.emit()
@@ -311,9 +321,16 @@ class ModelsModel(QAbstractListModel):
         return None
 
 
-def _digest(library: Library, file: ModelFile, stop: Callable[[], bool]) -> bool:
+def _digest(library: Library, file: ModelFile, stop: threading.Event, free: threading.Event) -> bool:
+    """False if it was stopped. Between two pieces it waits until it is `free` to read."""
+
+    def held() -> bool:
+        while not free.wait(PATIENCE_SECONDS) and not stop.is_set():
+            pass
+        return stop.is_set()
+
     try:
-        library.digest(file, stop)
+        library.digest(file, held)
     except Stopped:
         return False
     return True

@@ -104,3 +104,19 @@ def test_few_step_models_bring_their_settings(folder: Path, model: ModelsModel, 
     advice = advice_of(model.find("sd_xl_turbo_1.0"))
     assert (advice.steps, advice.guidance_scale) == (4, 1.0)
     assert advice_of(model.find("plain")) is None
+
+
+def test_digests_wait_while_a_picture_is_made(folder: Path, qtbot: QtBot) -> None:
+    scans, digests = Background("models"), Background("digests")
+    made = ModelsModel(Library((folder,)), scans, digests, lambda _path: QImage())
+    made.hold(True)
+    made.rescan()
+    qtbot.waitUntil(lambda: bool(made.digesting), timeout=5000)
+    qtbot.wait(300)
+    assert made.known and not any(file.sha256 for file in made.files)
+    made.hold(False)
+    qtbot.waitUntil(lambda: not made.digesting and bool(made.find("ink", Kind.LORA).sha256), timeout=5000)
+    made.hold(True)
+    made.close()  # also while it waits
+    scans.close()
+    digests.close()

@@ -9,24 +9,26 @@ from PySide6.QtGui import QImage, QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from studio.core.model_files import Family, Kind, ModelFile, Prediction
+from studio.core.model_use import place_of
 from studio.state.models_model import ModelsModel
 from studio.ui.icons import icon, render
 from studio.ui.models.delegate import icon_of, middle
+from studio.ui.models.trigger_words import TriggerWords
 from studio.ui.models.words import (
     facts_line,
     family_words,
+    fit_words,
     format_words,
-    kind_words,
     place_words,
     prediction_words,
-    tr,
+    use_button,
+    use_words,
 )
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.theme import colors
 from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
 
 _PICTURE_PX = 200
-_USABLE = (Kind.CHECKPOINT, Kind.VAE, Kind.LORA, Kind.EMBEDDING)
 
 
 class PictureBox(QWidget):
@@ -75,11 +77,15 @@ class ModelDetails(QScrollArea):
         super().__init__(parent)
         self._models = models
         self.file: ModelFile | None = None
+        self._base = Family.UNKNOWN, ""
         self.picture = PictureBox()
         self.name = PlainLabel(look="big", wrap=True)
         self.facts = PlainLabel(look="muted", wrap=True)
+        self.purpose = PlainLabel(wrap=True)
+        self.misfit = PlainLabel(look="warning", wrap=True)
         self.problem = PlainLabel(look="warning", wrap=True)
-        self.words = PlainLabel(wrap=True)
+        self.words = TriggerWords()
+        self.words.wished.connect(self.words_wished)
         self.notes = PlainLabel(wrap=True)
         self.notes.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._make_buttons()
@@ -98,7 +104,7 @@ class ModelDetails(QScrollArea):
         self.reveal = QPushButton(icon("folder"), self.tr("Show in folder"))
         self.reveal.setIconSize(QSize(16, 16))
         self.reveal.clicked.connect(lambda: self._wish(self.reveal_wished.emit))
-        self.add_words = QPushButton(icon("plus"), self.tr("Add to the prompt"))
+        self.add_words = QPushButton(icon("plus"), self.tr("Add all of them"))
         self.add_words.setIconSize(QSize(16, 16))
         self.add_words.clicked.connect(
             lambda: self._wish(lambda file: self.words_wished.emit(", ".join(file.triggers)))
@@ -140,8 +146,8 @@ class ModelDetails(QScrollArea):
         for part in (self.name, self.facts):
             column.addWidget(part)
         column.addSpacing(4)
-        column.addWidget(self.problem)
-        column.addWidget(self._questions)
+        for part in (self.purpose, self.problem, self.misfit, self._questions):
+            column.addWidget(part)
         column.addSpacing(8)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
@@ -150,7 +156,7 @@ class ModelDetails(QScrollArea):
         buttons.addStretch(1)
         column.addLayout(buttons)
         column.addSpacing(12)
-        self._words_title = PlainLabel(self.tr("Words that call it"), "title")
+        self._words_title = PlainLabel(self.tr("Words that call it; press one to add it to the prompt"), "title")
         self._notes_title = PlainLabel(self.tr("Notes"), "title")
         column.addWidget(self._words_title)
         column.addWidget(self.words)
@@ -195,14 +201,31 @@ class ModelDetails(QScrollArea):
         self.name.setText(file.name)
         self.facts.setText(facts_line(file))
         self._set(self.problem, file.problem)
-        self._set(self.words, ", ".join(file.triggers), self._words_title, self.add_words)
+        self.words.show_words(file.triggers)
+        self._words_title.setVisible(bool(file.triggers))
+        self.add_words.setVisible(len(file.triggers) > 1)
         self._set(self.notes, file.notes, self._notes_title)
         self._show_questions(file)
-        self.use.setVisible(file.kind in _USABLE and not file.problem)
-        plain_tooltip(self.use, use_words(file))
+        self._show_use(file)
         self._show_fields(file)
         if other:
             self.verticalScrollBar().setValue(0)
+
+    def show_base(self, family: Family, name: str) -> None:
+        """Tell which model paints now: what does not go with it says so."""
+        self._base = family, name
+        if self.file is not None:
+            self._show_use(self.file)
+
+    def _show_use(self, file: ModelFile) -> None:
+        """What it is for, whether it goes with the model that paints, and the button."""
+        self._set(self.purpose, "" if file.problem else use_words(file))
+        misfit = fit_words(file, *self._base) if place_of(file) else ""
+        self._set(self.misfit, misfit)
+        self.use.setText(use_button(file))
+        self.use.setVisible(bool(place_of(file)))
+        self.use.setEnabled(not misfit)
+        plain_tooltip(self.use, misfit or use_words(file))
 
     def _show_questions(self, file: ModelFile) -> None:
         for question, combo, label in (
@@ -243,13 +266,3 @@ class ModelDetails(QScrollArea):
         said = combo.currentData()  # text: Qt does not keep an enum
         if self.file is not None and said is not None:
             self.answered.emit(self.file, Prediction(said) if combo is self.prediction else Family(said))
-
-
-def use_words(file: ModelFile) -> str:
-    """What “Use” will do."""
-    return {
-        Kind.CHECKPOINT: tr("Paint with this model."),
-        Kind.VAE: tr("Decode pictures with this VAE."),
-        Kind.LORA: tr("Add it as a plugin layer."),
-        Kind.EMBEDDING: tr("Add it as a plugin layer; write its word into the prompt."),
-    }.get(file.kind, kind_words(file.kind)[0])

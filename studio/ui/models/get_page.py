@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -17,7 +17,15 @@ from PySide6.QtWidgets import (
 )
 
 from studio.core.errors import StudioError
-from studio.core.hub import RemoteFile, Repository, Transfer, TransferState
+from studio.core.hub import (
+    NetworkProblem,
+    RemoteFile,
+    Repository,
+    Starter,
+    TransferState,
+    clean_endpoint,
+    offline_problem,
+)
 from studio.core.model_files import Family
 from studio.core.settings import BY_NAME, Settings
 from studio.state.models_downloads import OPEN, Downloads
@@ -26,19 +34,28 @@ from studio.ui.models.starter_row import RepositoryCard, StarterRow
 from studio.ui.models.transfer_row import TransferRow
 from studio.ui.models.words import family_words, kind_words
 from studio.ui.panels.scheduler_row import CalmCombo
-from studio.ui.widgets.text import PlainLabel, plain_tooltip
+from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
 
 _FAMILIES = (Family.UNKNOWN, Family.SD1, Family.SD2, Family.SDXL)
-_TRANSFERS_PX = 190
+_TRANSFERS_PX = 220
+_PLAIN_NAMES = (
+    "diffusion_pytorch_model",
+    "pytorch_lora_weights",
+    "model.",
+    "config.",
+)  # told apart by their folder only
 
 
 class GetModelsPage(QDialog):
     """Shows what the downloads know and sends wishes to them. Mutable state: rows by transfer id, what failed last.
 
-    Signals: `setting_changed(str, object)` - wish to keep a setting.
+    Signals: `setting_changed(str, object)` - wish to keep a setting; `show_wished(str)` - show what lies below this
+    path within the models folder; `page_wished(str)` - open this address in the browser.
     """
 
     setting_changed = Signal(str, object)
+    show_wished = Signal(str)
+    page_wished = Signal(str)
 
     def __init__(
         self, downloads: Downloads, models: ModelsModel, settings: Settings, parent: QWidget | None = None
@@ -53,6 +70,7 @@ class GetModelsPage(QDialog):
         self.starters: list[StarterRow] = []
         self.card = RepositoryCard()
         self.card.wished.connect(self._on_get)
+        self.card.page_wished.connect(self.page_wished)
         self.card.closed.connect(lambda: self.card.show_repository(None))
         self.problem = PlainLabel(look="warning", wrap=True)
         self.problem.hide()
@@ -81,9 +99,11 @@ class GetModelsPage(QDialog):
     def _head(self) -> QHBoxLayout:
         self.name = QLineEdit()
         self.name.setObjectName("hubName")
-        self.name.setPlaceholderText(self.tr("Any other: owner/name, or the address of its page"))
-        self.name.setAccessibleName(self.tr("Name of a repository"))
+        self.name.setPlaceholderText(self.tr("Search these; or owner/name of any other, or the address of its page"))
+        self.name.setAccessibleName(self.tr("Search, or the name of a repository"))
+        self.name.setClearButtonEnabled(True)
         self.name.returnPressed.connect(self._on_look_up)
+        self.name.textChanged.connect(lambda _: self._show())
         self.look_up = QPushButton(self.tr("Look up"))
         self.look_up.setAutoDefault(False)
         self.look_up.clicked.connect(self._on_look_up)
@@ -106,6 +126,9 @@ class GetModelsPage(QDialog):
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 0, 8, 0)
         column.setSpacing(6)
+        self.nothing = PlainLabel(look="muted", wrap=True)
+        self.nothing.hide()
+        column.addWidget(self.nothing)
         self._headings: list[tuple[PlainLabel, list[StarterRow]]] = []
         for kind, group in groupby(self._downloads.starters(), lambda starter: starter.kind):
             known = kind.value != "unknown"
@@ -114,12 +137,13 @@ class GetModelsPage(QDialog):
             rows = [StarterRow(starter) for starter in group]
             for row in rows:
                 row.wished.connect(self._downloads.get)
+                row.show_wished.connect(lambda starter: self.show_wished.emit(_place_of(starter)))
                 column.addWidget(row)
             column.addSpacing(6)
             self._headings.append((heading, rows))
             self.starters += rows
         column.addStretch(1)
-        area = QScrollArea()
+        self._list = area = QScrollArea()
         area.setWidget(body)
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -147,12 +171,10 @@ class GetModelsPage(QDialog):
         self.offline.toggled.connect(self._on_offline)
         self.mirror = QLineEdit(str(self._settings.get("hub_endpoint")))
         self.mirror.setObjectName("hubEndpoint")
-        self.mirror.setPlaceholderText(self.tr("the hub itself"))
+        self.mirror.setPlaceholderText(self.tr("the hub itself (huggingface.co)"))
         self.mirror.setAccessibleName(self.tr("Address of a mirror"))
         plain_tooltip(self.mirror, self.tr("The address of a mirror of the model hub, also one on your own network."))
-        self.mirror.editingFinished.connect(
-            lambda: self.setting_changed.emit("hub_endpoint", self.mirror.text().strip())
-        )
+        self.mirror.editingFinished.connect(self._on_mirror)
         self.token = QLineEdit()
         self.token.setObjectName("hubToken")
         self.token.setEchoMode(QLineEdit.EchoMode.Password)
@@ -182,8 +204,10 @@ class GetModelsPage(QDialog):
         row = QHBoxLayout()
         row.setSpacing(12)
         row.addWidget(self.offline)
-        row.addWidget(PlainLabel(self.tr("Downloads go on while this page is closed."), "faint"))
-        row.addStretch(1)
+        words = self.tr("Goes to {folder}, also while this page is closed.")
+        place = ElidedLabel(look="faint")
+        place.setText(words.replace("{folder}", str(self._downloads.folder)))
+        row.addWidget(place, 1)
         row.addWidget(close)
         return row
 
@@ -191,8 +215,7 @@ class GetModelsPage(QDialog):
     def _show(self) -> None:
         downloads = self._downloads
         self.look_up.setText(self.tr("Asking …") if downloads.looking else self.tr("Look up"))
-        self.look_up.setEnabled(not downloads.looking and not downloads.offline)
-        self.name.setEnabled(not downloads.offline)
+        self.look_up.setEnabled("/" in self.name.text() and not downloads.looking and not downloads.offline)
         self.token.setPlaceholderText(
             self.tr("one is kept") if downloads.has_token else self.tr("none; most need none")
         )
@@ -201,26 +224,42 @@ class GetModelsPage(QDialog):
         self._show_starters()
 
     def _show_starters(self) -> None:
-        family = str(self.family.currentData() or "")
+        family, text = str(self.family.currentData() or ""), self.name.text().casefold()
+        words = [] if "/" in text else text.split()  # with a slash it is the name of a repository
         for heading, rows in self._headings:
             for row in rows:
-                row.setVisible(not family or row.starter.family in (family, Family.ANY))
+                row.setVisible((not family or row.starter.family in (family, Family.ANY)) and row.says(words))
             heading.setVisible(any(not row.isHidden() for row in rows))
+        none = all(row.isHidden() for row in self.starters)
+        hint = self.tr(
+            "None of the well-known ones is called so. Any other is fetched by its name on the hub: owner/name."
+        )
+        self.nothing.setText(hint)
+        self.nothing.setVisible(none)
         for row in self.starters:
-            transfer = self._downloads.transfer_of(row.starter.repository, row.starter.into)
-            state = transfer.state if transfer is not None and self._same(row, transfer) else None
-            here = state is TransferState.DONE or self._is_here(row)
-            coming = state in (*OPEN, TransferState.PAUSED)
-            row.show_state(here, coming, not self._downloads.offline and not self._downloads.looking)
+            self._show_starter(row)
+
+    def _show_starter(self, row: StarterRow) -> None:
+        paths, starter = set(row.starter.files), row.starter
+        same = [
+            one
+            for one in self._downloads.transfers
+            if (one.repository, one.folder) == (starter.repository, starter.into)
+            and (not paths or {file.path for file in one.files} == paths)
+        ]
+        state = same[-1].state if same else None
+        here = state is TransferState.DONE or self._is_here(row)
+        coming = self.tr("Coming …") if state in OPEN else self.tr("Paused") if state is TransferState.PAUSED else ""
+        if self._downloads.is_asked(starter):
+            coming = self.tr("Asking …")
+        row.show_state(here, coming, not self._downloads.offline)
 
     def _is_here(self, row: StarterRow) -> bool:
         starter = row.starter
         name = starter.files[-1].rpartition("/")[2] if starter.files else ""
-        return self._models.has(f"{starter.into}/{name}".rstrip("/"), starter.into)
-
-    def _same(self, row: StarterRow, transfer: Transfer) -> bool:
-        paths = {file.path for file in transfer.files}
-        return not row.starter.files or paths == set(row.starter.files)
+        if self._models.has(f"{starter.into}/{name}".rstrip("/"), starter.into):
+            return True
+        return bool(name) and not name.startswith(_PLAIN_NAMES) and self._models.has(name)
 
     def _show_transfers(self) -> None:
         transfers = self._downloads.transfers
@@ -240,11 +279,38 @@ class GetModelsPage(QDialog):
             self._column.insertWidget(self._column.count() - 1, row)
         self._transfers_title.setVisible(bool(transfers))
         self._area.setVisible(bool(transfers))
-        self._area.setFixedHeight(min(_TRANSFERS_PX, 76 * max(1, len(transfers))))
+        self._area.setFixedHeight(min(_TRANSFERS_PX, self._column.sizeHint().height()))
+
+    def show_starter(self, id: str) -> None:
+        """Bring one of the well-known things into sight, whatever was looked for."""
+        row = next((row for row in self.starters if row.starter.id == id), None)
+        if row is None:
+            return
+        self.name.clear()
+        self.family.setCurrentIndex(0)
+        self._show_starters()
+        self.layout().activate()
+        QTimer.singleShot(0, row, lambda: self._bring_into_sight(row))
+
+    def _bring_into_sight(self, row: StarterRow) -> None:
+        self._list.ensureWidgetVisible(row, 0, 80)
+        row.get.setFocus(Qt.FocusReason.OtherFocusReason)
 
     # Wishes
+    def _on_mirror(self) -> None:
+        try:
+            address = clean_endpoint(self.mirror.text())
+        except NetworkProblem as error:
+            self._on_failed(error)
+            return
+        self.problem.hide()
+        self.mirror.setText(address)
+        self.setting_changed.emit("hub_endpoint", address)
+
     def _on_look_up(self) -> None:
-        if self.name.text().strip() and self.look_up.isEnabled():
+        if self._downloads.offline:
+            self._on_failed(offline_problem())
+        elif self.look_up.isEnabled():
             self.problem.hide()
             self._downloads.look_up(self.name.text())
 
@@ -271,3 +337,9 @@ class GetModelsPage(QDialog):
         if self.token.text().strip():
             self._downloads.keep_token(self.token.text())
             self.token.clear()
+
+
+def _place_of(starter: Starter) -> str:
+    """Where a starter lies, below a models folder."""
+    last = starter.files[-1].rpartition("/")[2] if starter.files and starter.files[-1].endswith(".safetensors") else ""
+    return f"{starter.into}/{last}".rstrip("/")

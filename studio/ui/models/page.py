@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QFileDialog,
+    QFrame,
     QHBoxLayout,
     QLineEdit,
     QListView,
@@ -30,7 +31,7 @@ from studio.ui.models.words import family_words, kind_words
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.theme import colors
 from studio.ui.widgets.buttons import MenuButton
-from studio.ui.widgets.text import ElidedLabel, plain_tooltip
+from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
 
 _KINDS_PX, _DETAILS_PX, _TYPING_MS = 176, 312, 120
 _FAMILIES = (Family.UNKNOWN, Family.SD1, Family.SD2, Family.SDXL, Family.REFINER, Family.MINI)
@@ -71,6 +72,7 @@ class ModelsPage(QDialog):
     ) -> None:
         super().__init__(parent)
         self._models, self._own, self._model_name = models, own_folders, model_name
+        self._awaited = ""  # a place that is not among the rows yet
         self.setObjectName("modelsPage")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Models"))
@@ -92,7 +94,9 @@ class ModelsPage(QDialog):
         self.details.answered.connect(self._on_answered)
         self._lay_out()
         models.changed.connect(self._show)
-        models.dataChanged.connect(lambda *_: self._show_details())
+        models.dataChanged.connect(
+            self._on_data
+        )  # a method: the model outlives the page, a lambda would be called still
         models.modelReset.connect(self._on_reset)
         self._filter()
         self._show()
@@ -107,7 +111,11 @@ class ModelsPage(QDialog):
         middle = QHBoxLayout()
         middle.setSpacing(12)
         middle.addWidget(self.kinds)
-        middle.addWidget(self.list, 1)
+        rows = QVBoxLayout()
+        rows.setSpacing(12)
+        rows.addWidget(self.list, 1)
+        rows.addWidget(self._welcome())
+        middle.addLayout(rows, 1)
         middle.addWidget(self.details)
         column.addLayout(middle, 1)
         column.addLayout(self._foot())
@@ -163,6 +171,33 @@ class ModelsPage(QDialog):
         made.doubleClicked.connect(self._on_double)
         return made
 
+    def _welcome(self) -> QFrame:
+        """What to do first, while nothing is here but what ships."""
+        self.welcome = QFrame()
+        self.welcome.setObjectName("offerCard")
+        add = QPushButton(icon("folder"), self.tr("Add a folder …"))
+        add.clicked.connect(self._on_add)
+        get = QPushButton(icon("download"), self.tr("Get models …"))
+        get.clicked.connect(self.get_wished)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(8)
+        for button in (add, get):
+            button.setAutoDefault(False)
+            button.setIconSize(QSize(16, 16))
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        column = QVBoxLayout(self.welcome)
+        column.setContentsMargins(12, 10, 12, 12)
+        column.setSpacing(8)
+        column.addWidget(PlainLabel(self.tr("Models of your own"), "headline"))
+        words = self.tr(
+            "Add the folder where they lie; those of A1111, ComfyUI and InvokeAI will do, and no file is moved. Or get"
+            " well-known ones. Checkpoints, LoRAs, VAEs and ControlNets then stand here."
+        )
+        column.addWidget(PlainLabel(words, wrap=True))
+        column.addLayout(buttons)
+        return self.welcome
+
     def _foot(self) -> QHBoxLayout:
         self.folders = MenuButton("folder", self.tr("Folders"))
         self.folders.setObjectName("modelFoldersButton")
@@ -208,7 +243,21 @@ class ModelsPage(QDialog):
         if row >= 0:
             self.list.setCurrentIndex(self._models.index(row))
 
+    def show_place(self, place: str) -> None:
+        """Show what lies at a place ("loras/x.safetensors") or below it, once it is known."""
+        self.search.clear()
+        self.fits.setChecked(False)
+        self.family.setCurrentIndex(0)
+        self.kinds.setCurrentRow(0)
+        self._filter()
+        row = self._models.row_at(place)
+        self._awaited = "" if row >= 0 else place
+        if row >= 0:
+            self.list.setCurrentIndex(self._models.index(row))
+
     def _show(self) -> None:
+        if self._awaited and self._models.row_at(self._awaited) >= 0:
+            self.show_place(self._awaited)
         self._show_kinds()
         models = self._models
         said = [self.tr("{n} files").replace("{n}", f"{sum(models.counts().values()):,}")]
@@ -218,6 +267,7 @@ class ModelsPage(QDialog):
             said.append(self.tr("reading “{name}” for its digest").replace("{name}", models.digesting))
         self.status.setText("  ·  ".join(said))
         self.again.setEnabled(not models.busy)
+        self.welcome.setVisible(models.known and all(file.ships for file in models.files))
         self.list.empty_words = self._empty_words()
         self.list.viewport().update()
         self._show_details()
@@ -245,7 +295,8 @@ class ModelsPage(QDialog):
             self.kinds.setCurrentRow(at[0] if at else 0)
 
     def _show_details(self) -> None:
-        index = self.list.currentIndex()
+        index, base = self.list.currentIndex(), self._models.find(self._model_name)
+        self.details.show_base(base.family if base is not None else Family.UNKNOWN, self._model_name)
         self.details.show_file(self._models.file(index) if index.isValid() else None)
 
     def _chosen_kind(self) -> str:
@@ -266,6 +317,9 @@ class ModelsPage(QDialog):
         )
         self.list.empty_words = self._empty_words()
 
+    def _on_data(self, *_changed: object) -> None:
+        self._show_details()
+
     def _on_reset(self) -> None:
         shown = self.details.file
         row = self._models.row_of(shown.path) if shown is not None else -1
@@ -285,7 +339,7 @@ class ModelsPage(QDialog):
     # Wishes
     def _on_double(self, index: QModelIndex | QPersistentModelIndex) -> None:
         file = self._models.file(index)
-        if not self.details.use.isHidden():
+        if not self.details.use.isHidden() and self.details.use.isEnabled():
             self.use_wished.emit(file)
 
     def _on_answered(self, file: ModelFile, answer: object) -> None:

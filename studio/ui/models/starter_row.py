@@ -11,23 +11,24 @@ from studio.ui.models.delegate import icon_of
 from studio.ui.models.words import family_words, size_words
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.widgets.buttons import IconSign
-from studio.ui.widgets.text import PlainLabel
+from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
 
 class StarterRow(QFrame):
-    """Signals: `wished(Starter)` - fetch it."""
+    """Mutable state: `_here`. Signals: `wished(Starter)` - fetch it; `show_wished(Starter)` - it is here: show it."""
 
     wished = Signal(object)
+    show_wished = Signal(object)
 
     def __init__(self, starter: Starter, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.starter = starter
+        self.starter, self._here = starter, False
         self.setObjectName("starterRow")
         self.get = QPushButton(self.tr("Get"))
         self.get.setAutoDefault(False)
         self.get.setFixedWidth(92)
         self.get.setAccessibleName(self.tr("Get {title}").replace("{title}", starter.title))
-        self.get.clicked.connect(lambda: self.wished.emit(self.starter))
+        self.get.clicked.connect(lambda: (self.show_wished if self._here else self.wished).emit(self.starter))
         words = QVBoxLayout()
         words.setSpacing(2)
         facts = "  ·  ".join(filter(None, (family_words(starter.family), size_words(starter.size), starter.licence)))
@@ -41,21 +42,33 @@ class StarterRow(QFrame):
         row.addLayout(words, 1)
         row.addWidget(self.get, 0, Qt.AlignmentFlag.AlignVCenter)
 
-    def show_state(self, here: bool, coming: bool, possible: bool) -> None:
-        """Whether its files are here, are on their way, or may be fetched."""
-        self.get.setText(self.tr("Here") if here else self.tr("Coming …") if coming else self.tr("Get"))
+    def show_state(self, here: bool, coming: str, possible: bool) -> None:
+        """Whether its files are here, on their way (and how, in a word), or may be fetched."""
+        self._here = here
+        words = self.tr("Show") if here else coming or self.tr("Get")
+        self.get.setText(words)
         self.get.setIcon(icon("check", "accent") if here else icon("download"))
         self.get.setIconSize(QSize(14, 14))
-        self.get.setEnabled(possible and not here and not coming)
+        self.get.setEnabled(here or (possible and not coming))
+        plain_tooltip(self.get, self.tr("It is here already. Shows it among your models.") if here else "")
+        name = self.tr("Show {title}") if here else self.tr("Get {title}")
+        self.get.setAccessibleName(name.replace("{title}", self.starter.title))
+
+    def says(self, words: list[str]) -> bool:
+        """Whether all these words, in small letters, stand in it somewhere."""
+        starter = self.starter
+        text = f"{starter.title}\n{starter.about}\n{starter.repository}\n{family_words(starter.family)}".casefold()
+        return all(word in text for word in words)
 
 
 class RepositoryCard(QFrame):
     """What a looked-up repository offers. Mutable state: `repository`, None while hidden.
 
-    Signals: `wished(Repository, tuple)` - fetch these files of it; `closed()`.
+    Signals: `wished(Repository, tuple)` - fetch these files of it; `page_wished(str)` - open this address; `closed()`.
     """
 
     wished = Signal(object, object)
+    page_wished = Signal(str)
     closed = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -75,8 +88,13 @@ class RepositoryCard(QFrame):
         close.clicked.connect(self.closed)
         row = QHBoxLayout()
         row.setSpacing(8)
+        self.page = QPushButton(self.tr("Read its page"))
+        self.page.setAutoDefault(False)
+        plain_tooltip(self.page, self.tr("Licence, examples, and terms to accept: opens in your browser."))
+        self.page.clicked.connect(self._on_page)
         row.addWidget(self.choice, 1)
         row.addWidget(self.get)
+        row.addWidget(self.page)
         row.addWidget(close)
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
@@ -96,7 +114,7 @@ class RepositoryCard(QFrame):
         licence = self.tr("Licence: {name}").replace("{name}", repository.licence or self.tr("not told"))
         self.facts.setText(licence)
         self.gate.setText(
-            self.tr("It asks you to accept its terms on its page first, and for your token below.")
+            self.tr("It asks you to accept its terms first: read its page, accept them there, put your token in below.")
             if repository.gate
             else ""
         )
@@ -120,6 +138,10 @@ class RepositoryCard(QFrame):
             self.choice.addItem(self.tr("Nothing here is safe to open: only pickles, no .safetensors"), ())
         self.choice.setEnabled(not none)
         self.get.setEnabled(not none)
+
+    def _on_page(self) -> None:
+        if self.repository is not None:
+            self.page_wished.emit(f"{self.repository.endpoint.rstrip('/')}/{self.repository.id}")
 
     def _on_get(self) -> None:
         if self.repository is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from studio.core.hub import Transfer, TransferState
+from studio.ui.icons import icon
 from studio.ui.models.words import size_words, tr
 from studio.ui.widgets.buttons import icon_button
 from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
@@ -33,15 +34,19 @@ class TransferRow(QFrame):
         self.bar = QProgressBar()
         self.bar.setRange(0, _BAR)
         self.bar.setTextVisible(False)
+        self.part = ElidedLabel(look="faint")
         self.pause = icon_button("pause", self.tr("Pause; what came is kept"), px=16)
-        self.go_on = icon_button("play", self.tr("Continue where it stopped"), px=16)
+        self.go_on = QPushButton(icon("play"), self.tr("Continue"))
+        self.go_on.setAutoDefault(False)
+        self.go_on.setIconSize(QSize(14, 14))
+        plain_tooltip(self.go_on, self.tr("Go on where it stopped."))
         self.cancel = icon_button("close", self.tr("Cancel"), px=16)
         self.pause.clicked.connect(lambda: self.pause_wished.emit(self.transfer.id))
         self.go_on.clicked.connect(lambda: self.go_on_wished.emit(self.transfer.id))
         self.cancel.clicked.connect(lambda: self.cancel_wished.emit(self.transfer.id))
         words = QVBoxLayout()
         words.setSpacing(3)
-        for part in (self.title, self.facts, self.bar, self.problem):
+        for part in (self.title, self.facts, self.bar, self.part, self.problem):
             words.addWidget(part)
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
@@ -57,6 +62,8 @@ class TransferRow(QFrame):
         state = transfer.state
         self.title.setText(transfer.title)
         self.facts.setText(facts_of(transfer))
+        self.part.setText(part_of(transfer))
+        self.part.setVisible(bool(self.part.text()))
         self.bar.setValue(round(_BAR * transfer.done / transfer.total) if transfer.total else 0)
         self.bar.setVisible(state is not TransferState.DONE)
         self.problem.setText(f"{transfer.headline} {transfer.hint}".strip())
@@ -85,11 +92,20 @@ def facts_of(transfer: Transfer) -> str:
     if transfer.state is TransferState.RUNNING and transfer.bytes_per_second > 0:
         said.append(tr("{speed} a second").replace("{speed}", size_words(round(transfer.bytes_per_second))))
         said.append(left_words((transfer.total - transfer.done) / transfer.bytes_per_second))
-    if transfer.state is TransferState.RUNNING and len(transfer.files) > 1 and transfer.file:
-        sizes = {file.path: file.size for file in transfer.files}
-        part = f"{size_words(transfer.file_done)} / {size_words(sizes.get(transfer.file, 0))}"
-        said.append(f"{transfer.file.rpartition('/')[2]} {part}")
     return "  ·  ".join(filter(None, said))
+
+
+def part_of(transfer: Transfer) -> str:
+    """The file at work and how far it is, where there are several."""
+    paths = [file.path for file in transfer.files]
+    if transfer.state not in (TransferState.RUNNING, TransferState.CHECKING) or len(paths) < 2:
+        return ""
+    if transfer.file not in paths:
+        return ""
+    number = paths.index(transfer.file)
+    words = tr("File {n} of {count}: {name}, {done} of {all}").replace("{n}", str(number + 1))
+    words = words.replace("{count}", str(len(paths))).replace("{done}", size_words(transfer.file_done))
+    return words.replace("{all}", size_words(transfer.files[number].size)).replace("{name}", transfer.file)
 
 
 def left_words(seconds: float) -> str:

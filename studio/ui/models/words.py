@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QCoreApplication
 
 from studio.core.model_files import Family, Kind, ModelFile, Prediction
+from studio.core.model_use import Place, place_of, suits
 
 
 def tr(text: str) -> str:
@@ -29,7 +30,7 @@ def kind_words(kind: Kind) -> tuple[str, str]:
         Kind.TEXT_ENCODER: (tr("Text encoder"), tr("Text encoders")),
         Kind.IMAGE_ENCODER: (tr("Image encoder"), tr("Image encoders")),
         Kind.UNKNOWN: (tr("Cannot be used"), tr("Cannot be used")),
-    }[kind]
+    }.get(kind, (tr("Detector"), tr("Detectors for control layers")))
 
 
 def family_words(family: Family) -> str:
@@ -114,3 +115,45 @@ def place_words(file: ModelFile) -> str:
         return str(file.path.relative_to(file.folder))
     except ValueError:
         return file.path.name
+
+
+def use_words(file: ModelFile) -> str:
+    """What it is for and what “Use” does, in one sentence."""
+    if file.kind is Kind.CHECKPOINT and file.family is Family.REFINER:
+        return tr("Takes over the last steps of an SDXL model for finer detail.")
+    return {
+        Kind.CHECKPOINT: tr("Paints pictures by itself."),
+        Kind.UNET: tr("Only the middle of a model, without text encoder and VAE; it cannot paint alone."),
+        Kind.CONTROLNET: tr("Makes the picture follow another: lines, depth, a pose."),
+        Kind.CONTROL_LORA: tr("A ControlNet in the form of a LoRA, which the studio does not read yet."),
+        Kind.T2I_ADAPTER: tr("Makes the picture follow another, at almost no cost."),
+        Kind.IP_ADAPTER: tr("Lets another picture act like words. It needs its image encoder beside it."),
+        Kind.LORA: tr("Adds a style, a person or a thing to the model."),
+        Kind.EMBEDDING: tr("Teaches the prompt a new word."),
+        Kind.VAE: tr("Turns what was painted into pixels, instead of the model's own VAE."),
+        Kind.TINY_VAE: tr("Works by itself: sharp live previews for models of its family."),
+        Kind.UPSCALER: tr("Enlarges finished pictures."),
+        Kind.TEXT_ENCODER: tr("Reads prompts for models that come in parts; nothing to do."),
+        Kind.IMAGE_ENCODER: tr("Works by itself: IP-Adapters look through it."),
+    }.get(file.kind, "")
+
+
+def use_button(file: ModelFile) -> str:
+    """What stands on the button."""
+    return {
+        Place.MODEL: tr("Paint with it"),
+        Place.REFINER: tr("Refine with it"),
+        Place.VAE: tr("Decode with it"),
+        Place.CONTROL: tr("Steer with it"),
+        Place.GUEST_CONTROL: tr("Steer with it"),
+        Place.LAYER: tr("Add as a layer"),
+    }.get(place_of(file), tr("Use"))
+
+
+def fit_words(file: ModelFile, base: Family, base_name: str) -> str:
+    """Why a file does not go with the model that paints, and what would do; "" if it does."""
+    if suits(file, base):
+        return ""
+    wanted = family_words(Family.SDXL if file.family is Family.REFINER else file.family)
+    words = tr("It goes with {wanted} models, and “{model}” is {base}. Choose one of those first.")
+    return words.replace("{wanted}", wanted).replace("{base}", family_words(base)).replace("{model}", base_name)
