@@ -8,7 +8,7 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from studio.core.advice import few_step_advice, freeu_for, native_size
 from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
-from studio.core.model_files import Family
+from studio.core.model_files import Family, Kind
 from studio.core.paths import Folders
 from studio.core.plugins import Part
 from studio.core.recipe import DEFAULT_SIZE, ControlUse, FreeU, ImageRef, ModelRef, PluginRef, Recipe, Size
@@ -142,11 +142,12 @@ def render(arguments: argparse.Namespace) -> int:
     guests = [read(text) for read, text in arguments.guests]
     room = PluginRoom(arguments.folders)
     kinds = _check_kinds(wishes, room)
-    folders = plain = _all_folders(arguments.folders)
+    folders = _all_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
     refiner, folders = _model(arguments.refiner, folders) if arguments.refiner else ("", folders)
     vae, folders = _model(arguments.vae, folders) if arguments.vae else ("", folders)
-    library = _library(arguments.folders) if folders == plain else None  # a path is looked for where it is
+    named = ((arguments.model, Kind.CHECKPOINT), (arguments.refiner, Kind.CHECKPOINT), (arguments.vae, Kind.VAE))
+    library = _library(arguments.folders, named)
     usual = _usual(model, folders, library)
     recipe = expand(_draft(arguments, usual, room), random.Random())[0]
     store = GalleryStore(arguments.folders)
@@ -223,8 +224,22 @@ def _all_folders(folders: Folders) -> tuple[Path, ...]:
     return all_folders(folders, load_settings(folders.settings)[0])
 
 
-def _library(folders: Folders) -> Library:
-    return make_library(folders, load_settings(folders.settings)[0])
+def _library(folders: Folders, named: Iterable[tuple[str, Kind]]) -> Library | None:
+    """The library, in which what is named by a path comes first; None where it is not what it is named for.
+
+    Then it is looked for in its folder alone, and said there in words what is wrong with it.
+    """
+    library = make_library(folders, load_settings(folders.settings)[0])
+    for name, kind in named:
+        path = _path(name)
+        if path is not None:
+            try:
+                file = library.take_in(path)
+            except (OSError, ModelMissing):
+                return None
+            if file.kind is not kind or file.problem:
+                return None
+    return library
 
 
 def _scheduler(name: str | None, usual: Draft, room: PluginRoom) -> tuple[str, Spacing]:
@@ -282,19 +297,25 @@ def _size(text: str) -> Size:
 
 def _model(name: str, folders: tuple[Path, ...]) -> tuple[str, tuple[Path, ...]]:
     """A model's name and where to look: the path of a folder or file adds its own parent folder in front."""
-    path = Path(name).expanduser()
-    if path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
-        return path.resolve().name, (path.resolve().parent, *folders)
-    if path.is_file():
-        if path.suffix != ".safetensors":
-            hint = "Other formats can run code when they are opened; convert the file first."
-            raise ModelMissing(f"“{path.name}” is not a .safetensors file.", hint)
-        return path.stem, (path.absolute().parent, *folders)
-    if len(path.parts) > 1:
+    path = _path(name)
+    if path is not None and path.is_file() and path.suffix != ".safetensors":
+        hint = "Other formats can run code when they are opened; convert the file first."
+        raise ModelMissing(f"“{path.name}” is not a .safetensors file.", hint)
+    if path is not None:
+        return path.stem if path.is_file() else path.name, (path.parent, *folders)
+    if len(Path(name).expanduser().parts) > 1:
         raise ModelMissing(
             f"There is no model “{name}”.", "Give the name of a model, or the path of its folder or file."
         )
     return name, folders
+
+
+def _path(name: str) -> Path | None:
+    """The file or folder that a name is the path of; None for the name of a model."""
+    path = Path(name).expanduser()
+    if name and path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
+        return path.resolve()
+    return path.absolute() if path.is_file() else None
 
 
 def _use(wish: ControlWish, guest: tuple[Part, PluginRef] | None, store: GalleryStore) -> ControlUse:

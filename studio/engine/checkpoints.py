@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from studio.core.paths import RESOURCES
 from studio.core.weights import WeightHeader
+from studio.engine.intake.families import says_v
 
 CONFIGS = RESOURCES / "configs"
 
@@ -70,8 +71,8 @@ def in_words(base: str) -> str:
 def prediction_of(base: str, stem: str, header: WeightHeader) -> tuple[str, bool]:
     """(prediction type, zero terminal SNR) as far as a checkpoint tells it.
 
-    By its metadata (modelspec), the marker tensors that trainers write ("v_pred", "ztsnr"), else by the family: SD 2.x
-    predicts v but for the models called base or 512.
+    By its metadata (modelspec), the marker tensors that trainers write ("v_pred", "ztsnr"), else by its name and family:
+    SD 2.x predicts v but for the models called base or 512, others epsilon but for those called v-pred.
     """
     told = header.metadata.get("modelspec.prediction_type", "").lower()
     zero_snr = "ztsnr" in header.shapes
@@ -80,4 +81,5 @@ def prediction_of(base: str, stem: str, header: WeightHeader) -> tuple[str, bool
     if "v_pred" in header.shapes:
         return "v_prediction", zero_snr
     small = "base" in stem.lower() or "512" in stem
-    return ("v_prediction" if base == "sd2" and not small else "epsilon"), zero_snr
+    v = (base == "sd2" and not small) or zero_snr or says_v(stem)
+    return ("v_prediction" if v else "epsilon"), zero_snr

@@ -15,7 +15,7 @@ from studio.core.choices import ControlKind
 from studio.core.control_nets import best_net
 from studio.core.detectors import LINES
 from studio.core.errors import ModelMissing
-from studio.core.model_files import Family, Kind, Traits
+from studio.core.model_files import Family, Kind, Prediction, Traits
 from studio.core.paths import RESOURCES
 from studio.core.recipe import ModelRef
 from studio.core.weights import read_weight_header
@@ -251,7 +251,7 @@ class ModelPool:
             unet=parts.unet,
             vae=parts.vae,
             text=parts.text,
-            scheduler_config=parts.scheduler_config,
+            scheduler_config=parts.scheduler_config if single else _as_said(parts.scheduler_config, key[3]),
             to_rgb=load_preview(place, int(parts.unet.config.in_channels), _is_xl(parts.unet)),
             dtype=key[2],
             device=device,
@@ -306,6 +306,17 @@ class ModelPool:
             with file.open("rb") as stream:
                 self._digests[place] = hashlib.file_digest(stream, "sha256").digest()
         return self._digests[place]
+
+
+def _as_said(config: dict[str, Any], traits: Traits | None) -> dict[str, Any]:
+    """The noise levels of a folder, with what the artist says of its prediction against its own configuration."""
+    if traits is None or traits.prediction is Prediction.UNKNOWN:
+        return config
+    config = config | {"prediction_type": str(traits.prediction)}
+    if traits.zero_snr is not None and traits.zero_snr != bool(config.get("rescale_betas_zero_snr")):
+        config |= {"rescale_betas_zero_snr": traits.zero_snr}
+        config |= {"timestep_spacing": "trailing"} if traits.zero_snr else {}
+    return config
 
 
 def _inside(place: Path, part: str) -> Path:

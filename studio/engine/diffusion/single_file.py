@@ -166,7 +166,8 @@ def _scheduler(configs: Path, base: str, stem: str, header: WeightHeader, traits
     config = _config(configs / "scheduler" / "scheduler_config.json")
     prediction, zero_snr = prediction_of(base, stem, header)
     if traits is not None:
-        prediction, zero_snr = str(traits.prediction) or prediction, bool(traits.zero_snr) or zero_snr
+        prediction = str(traits.prediction) or prediction
+        zero_snr = zero_snr if traits.zero_snr is None else traits.zero_snr
     config["prediction_type"] = prediction
     if zero_snr:
         config |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}

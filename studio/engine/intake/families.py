@@ -89,6 +89,22 @@ def prediction_of(keys: Keys, family: Family, variant: str) -> tuple[Prediction,
     return Prediction.UNKNOWN, zero or None
 
 
+def may_predict_v(keys: Keys, *texts: str) -> bool:
+    """Whether a name or title says "v-pred" or "zero SNR" of a file that says nothing of it itself: then it is asked."""
+    told = ("modelspec.prediction_type", "modelspec.predict_key", "ss_v_parameterization")
+    if any(keys.metadata.get(name, "").strip() for name in told) or "v_pred" in keys or "ztsnr" in keys:
+        return False
+    return says_v(*texts)
+
+
+def says_v(*texts: str) -> bool:
+    """Whether words name v-prediction or zero terminal SNR."""
+    return (
+        re.search(r"v[-_ ]?pred|v[-_ ]?param|z(?:ero)?[-_ ]?(?:t(?:erminal)?[-_ ]?)?snr", " ".join(texts).lower())
+        is not None
+    )
+
+
 def family_in_words(metadata: dict[str, str]) -> Family:
     """The family that a file's own metadata names (ModelSpec's architecture, kohya's base model)."""
     text = " ".join(

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from studio.core.model_files import Family, Kind, Traits
+from studio.core.model_files import Family, Kind, Prediction, Traits
 from studio.core.weights import WeightHeader
 from studio.engine.intake.annotators import detector
 from studio.engine.intake.families import (
     BY_CONTEXT,
     fast_in_words,
+    may_predict_v,
     other_family,
     prediction_of,
     tiny_family,
@@ -31,6 +32,8 @@ def recognise(header: WeightHeader, name: str = "") -> Traits:
     if found.kind is Kind.TINY_VAE and found.family is Family.UNKNOWN:
         found = replace(found, family=tiny_family(name))
     title = header.metadata.get("modelspec.title", "")[:200].strip()
+    if found.prediction is Prediction.EPSILON and may_predict_v(keys, name, title):
+        found = replace(found, prediction=Prediction.UNKNOWN)
     if not found.variant and found.kind in (Kind.CHECKPOINT, Kind.UNET, Kind.LORA):
         found = replace(found, variant=fast_in_words(name, title))
     return replace(found, dtype=main_dtype(header), title=title)

@@ -15,7 +15,9 @@ from studio.engine.intake import cache
 from studio.engine.intake.cache import Remembered, answered
 from studio.engine.intake.digests import digest_file, digest_folder
 from studio.engine.intake.look import look, mark_of, measure, questions, with_neighbours
-from studio.engine.intake.walk import Candidate, find_candidates
+from studio.engine.intake.said import Said
+from studio.engine.intake.walk import Candidate, component_stem, find_candidates
+from studio.engine.models import INDEX
 
 Stop = Callable[[], bool]
 KEEP_SECONDS = 5.0
@@ -45,8 +47,15 @@ class Library:
     first scan), `_scanned`.
     """
 
-    def __init__(self, folders: Iterable[Path], memory: Path | None = None, ships: Path | None = None) -> None:
+    def __init__(
+        self,
+        folders: Iterable[Path],
+        memory: Path | None = None,
+        ships: Path | None = None,
+        said: Said | None = None,
+    ) -> None:
         self._lock = threading.RLock()
+        self._said = said or Said()
         self._folders = tuple(folders)
         self._file, self._ships = memory, ships
         self._memory: dict[str, Remembered] = {}
@@ -139,7 +148,7 @@ class Library:
             sha256 = digest_folder(files, stop, told) if file.path.is_dir() else digest_file(file.path, stop, told)
         except OSError as error:
             raise ModelMissing(f"“{file.name}” cannot be read.", "Nothing was changed.", str(error)) from None
-        return self._change(key, KEEP_SECONDS, sha256=sha256)
+        return self._remember_digest(key, sha256)
 
     def known_digest(self, file: ModelFile, poll: Callable[[], None]) -> str:
         """The digest of a file that is about to be loaded: as remembered, else computed now and remembered.
@@ -178,8 +187,32 @@ class Library:
             key = str(file.path)
             if key not in self._memory:
                 raise StudioError(f"“{file.name}” is no longer known.", "Look for models again.")
-            answers = dict(self._memory[key].answers) | said
-            return self._change(key, 0.0, answers=tuple(sorted(answers.items())))
+            answers = tuple(sorted((dict(self._memory[key].answers) | said).items()))
+            self._said.put(self._memory[key].sha256, answers)
+            return self._change(key, 0.0, answers=answers)
+
+    def take_in(self, path: Path) -> ModelFile:
+        """A file or folder that lies anywhere, before all that lies in the folders.
+
+        Its digest is read if the artist has said something of any: it may be of this one. Raises `OSError` if it is
+        gone, `ModelMissing` if it changes meanwhile.
+        """
+        if not self._scanned:
+            self.scan()
+        names = frozenset(entry.name for entry in (path if path.is_dir() else path.parent).iterdir())
+        name = path.name if path.is_dir() else path.stem
+        stem = component_stem(path, names) if path.is_dir() and INDEX not in names else ""
+        file = self._look(Candidate(path, name, path.is_dir(), stem, names), path.parent, {})
+        with self._lock:
+            self._found = (file, *(other for other in self._found if other.path != path))
+        return file if file.sha256 or file.problem or not self._said.anything else self.digest(file)
+
+    def _remember_digest(self, key: str, sha256: str) -> ModelFile:
+        """With it comes what was said of the same bytes elsewhere, and what was said of these is kept by it."""
+        with self._lock:
+            answers = self._memory[key].answers or self._said.of(sha256)
+        self._said.put(sha256, answers)
+        return self._change(key, KEEP_SECONDS, sha256=sha256, answers=answers)
 
     def _by_reading(self, sha256: str, kind: Kind, poll: Callable[[], None]) -> ModelFile | None:
         """The file of this digest among those that have none yet: moved and renamed since, and never read here."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from studio.core.paths import RESOURCES, Folders, model_folders
 from studio.core.settings import Settings
 from studio.engine.intake.library import Library
+from studio.engine.intake.said import NAME, Said
 
 
 def own_folders(settings: Settings) -> tuple[Path, ...]:
@@ -43,4 +44,9 @@ class FilePlaces:
 
 def make_library(folders: Folders, settings: Settings) -> Library:
     """The library over all model folders; nothing is walked yet."""
-    return Library(all_folders(folders, settings), folders.root / "cache" / "models.json", ships=RESOURCES)
+    return Library(
+        all_folders(folders, settings),
+        folders.root / "cache" / "models.json",
+        ships=RESOURCES,
+        said=Said(folders.root / NAME),
+    )

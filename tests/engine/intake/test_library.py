@@ -11,8 +11,9 @@ import pytest
 from studio.core.errors import ModelMissing
 from studio.core.model_files import Family, Kind, ModelFile, Prediction, fits
 from studio.engine.intake import library as library_module
-from studio.engine.intake.digests import Stopped
+from studio.engine.intake.digests import Stopped, digest_file
 from studio.engine.intake.library import Library
+from studio.engine.intake.said import Said
 from studio.engine.intake.walk import comfy_folders
 from tests.engine.intake.layouts import SD1, SD2, SDXL, checkpoint, controlnet, vae, write_weights
 
@@ -24,6 +25,15 @@ LORA_XL = {
     "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.lora_down.weight": (4, 2048),
     "lora_unet_input_blocks_4_1_transformer_blocks_0_attn2_to_k.lora_up.weight": (640, 4),
 }
+
+
+SMALL_2 = {  # what tells an SD 2.x checkpoint, and no more: these are read to the end
+    "model.diffusion_model.input_blocks.0.0.weight": (320, 4, 3, 3),
+    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn2.to_k.weight": (320, 1024),
+    "first_stage_model.decoder.conv_in.weight": (1,),
+    "cond_stage_model.model.ln_final.weight": (1,),
+}
+SMALL_XL = SMALL_2 | {"model.diffusion_model.label_emb.0.0.weight": (8, 2816)}
 
 
 def by_name(files: tuple[ModelFile, ...]) -> dict[str, ModelFile]:
@@ -215,3 +225,64 @@ def test_two_thousand_files(tmp_path: Path) -> None:
     found = library.scan()
     assert len(found) == 2000
     assert sum(file.family is Family.SDXL for file in found) == 1000
+
+
+def test_what_was_said_is_kept_by_digest(tmp_path: Path) -> None:
+    """So it is known again after a move, under another name, with another time, and without the cache."""
+    said = tmp_path / "model_answers.json"
+    file = write_weights(tmp_path / "m" / "sd21.safetensors", SMALL_2)
+    library = Library((tmp_path / "m",), tmp_path / "models.json", said=Said(said))
+    (found,) = library.scan()
+    library.answer(found, prediction=Prediction.V, zero_snr=True)  # before its digest is known
+    library.digest(library.installed()[0])
+    assert "v_prediction" in said.read_text()
+    (tmp_path / "models.json").unlink()
+    moved = tmp_path / "n" / "renamed.safetensors"
+    moved.parent.mkdir()
+    file.rename(moved)
+    os.utime(moved, (1, 1))
+    later = Library((tmp_path / "n",), tmp_path / "models.json", said=Said(said))
+    assert later.scan()[0].asked == ("prediction",), "its digest is not known yet"
+    again = later.digest(later.installed()[0])
+    assert (again.asked, again.traits.prediction, again.traits.zero_snr) == ((), Prediction.V, True)
+    later.answer(again, prediction=Prediction.EPSILON, zero_snr=False)  # corrected later
+    assert Said(said).of(again.sha256) == (("prediction", "epsilon"), ("zero_snr", "no"))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1}', '{"a": {"prediction": []}}', "null"])
+def test_damaged_answers_say_nothing(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    said = Said(tmp_path / "a.json")
+    assert said.of("b") == ()
+    said.put("b", (("prediction", "epsilon"),))
+    assert Said(tmp_path / "a.json").of("b") == (("prediction", "epsilon"),)
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "asked"),
+    [
+        ("noobai-vpred-1.0", {}, True),
+        ("some_v-prediction_mix", {}, True),
+        ("model_ZSNR", {}, True),
+        ("dreamshaper_8", {}, False),
+        ("noobai-vpred-1.0", {"modelspec__prediction_type": "v"}, False),
+        ("vivid_previews", {}, False),
+    ],
+)
+def test_a_name_that_says_v_is_asked_about(tmp_path: Path, name: str, said: dict[str, str], asked: bool) -> None:
+    write_weights(tmp_path / f"{name}.safetensors", SMALL_XL, **said)
+    (found,) = Library((tmp_path,)).scan()
+    assert found.asked == (("prediction",) if asked else ())
+    assert (found.traits.prediction is Prediction.UNKNOWN) == asked
+
+
+def test_a_file_from_anywhere_comes_first_with_what_was_said_of_it(tmp_path: Path) -> None:
+    said = Said(tmp_path / "said.json")
+    for place in ("m", "elsewhere"):
+        write_weights(tmp_path / place / "same.safetensors", SMALL_2 if place == "m" else SMALL_XL)
+    library = Library((tmp_path / "m",), said=said)
+    outside = tmp_path / "elsewhere" / "same.safetensors"
+    assert library.take_in(outside).sha256 == "", "nothing was ever said: it need not be read"
+    assert library.find("same").path == outside
+    said.put(digest_file(outside), (("prediction", "v_prediction"),))
+    assert Library((tmp_path / "m",), said=said).take_in(outside).traits.prediction is Prediction.V
