@@ -5,6 +5,7 @@ from __future__ import annotations
 SHIPPED = (
     "t2i_adapter",
     "uni_controlnet",
+    "ip_adapter",
     "lora",
     "guidance",
     "clip_rank",
