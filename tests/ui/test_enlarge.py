@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
@@ -19,7 +22,7 @@ from studio.ui.gallery.changes import since_words
 from studio.ui.gallery.wishes import PICTURE_MENU
 from studio.ui.tree.words import caption
 from studio.ui.words import picture_details
-from tests.ui.conftest import paint
+from tests.ui.conftest import drop, file_mime, paint
 from tests.ui.test_benches import pictures
 
 
@@ -142,3 +145,27 @@ def test_a_parent_that_is_not_in_sight_is_read_in_the_background(
     compared = forerunners.changes(gone)  # the parent is not here any more: the picture before it
     assert compared is not None and compared[0] is None
     assert Size(width=384, height=384) == large.recipe.size
+
+
+def test_an_enlarged_picture_that_was_mailed_is_made_again_elsewhere(
+    qtbot: QtBot, make_studio: Callable[..., Studio], sketch: Path, tmp_path: Path
+) -> None:
+    """The pixels it begins with and its sketch travel in the file: no folder of the first studio is asked."""
+    here = make_studio()
+    here.state.intake.add_file(sketch)
+    qtbot.waitUntil(lambda: len(here.draft.draft.controls) == 1, timeout=5000)
+    paint(qtbot, here, "a red house", seed=5)
+    large = enlarge(qtbot, here, 2.0)
+    mailed = tmp_path / "from a friend.png"
+    shutil.copy(large.file, mailed)
+    there = make_studio()
+    assert drop(there.window.centre.view, file_mime(mailed))
+    qtbot.waitUntil(lambda: there.draft.draft.seed == 5, timeout=5000)
+    draft = there.draft.draft
+    assert draft.init == large.recipe.init and [layer.use for layer in draft.controls] == list(large.recipe.controls)
+    for ref in large.recipe.pictures:
+        assert there.store.inputs.read(ref) == here.store.inputs.read(ref)
+    with qtbot.waitSignal(there.queue.picture_added, timeout=5000) as added:
+        there.window.prompt.generate.click()
+    again = added.args[0]
+    assert again.recipe == large.recipe and again.made_with.pixel_sha256 == large.made_with.pixel_sha256
