@@ -255,6 +255,7 @@ def _state(
     files = make_models(shelf, threads["models"], threads["digests"])
     plots = make_plots(store, queue, plugins, BaseNames(files, models), threads["sheets"])
     plots.sheet_added.connect(gallery.insert)
+    queue.jobs_changed.connect(lambda: files.hold(queue.running is not None))
     queue.picture_added.connect(lambda _: files.learn())  # loading a model told its digest
     exporter = make_exporter(threads["sheets"])
     comparison = make_comparison(threads["pictures"])
