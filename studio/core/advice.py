@@ -11,6 +11,9 @@ from studio.core.model_files import Family, Prediction, Traits
 from studio.core.recipe import FreeU, ModelRef, Size
 
 
+GUIDED = 2.0  # classifier-free guidance above it burns what distilled models make
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
     """What a distilled model wants: its scheduler, a few steps, and no classifier-free guidance (scale 1)."""
@@ -19,6 +22,11 @@ class Advice:
     steps: int = 4
     guidance_scale: float = 1.0
     spacing: Spacing = Spacing.NORMAL
+
+    def is_followed(self, draft: Draft) -> bool:
+        """Whether a draft does it this way, give and take: a few steps more, a little guidance."""
+        way = (draft.scheduler, draft.spacing) == (self.scheduler, self.spacing)
+        return way and draft.guidance_scale <= GUIDED and draft.steps <= 3 * self.steps
 
     def onto(self, draft: Draft) -> Draft:
         """The draft with these settings."""

@@ -13,6 +13,7 @@ from studio.core.model_use import place_of
 from studio.state.models_model import ModelsModel
 from studio.ui.icons import icon, render
 from studio.ui.models.delegate import icon_of, middle
+from studio.ui.models.prediction import PredictionBox
 from studio.ui.models.trigger_words import TriggerWords
 from studio.ui.models.words import (
     facts_line,
@@ -65,7 +66,7 @@ class ModelDetails(QScrollArea):
     """Shows one file and sends wishes. Mutable state: `file`, the one on show.
 
     Signals: `use_wished(ModelFile)`, `reveal_wished(ModelFile)`, `words_wished(str)` - add these words to the prompt;
-    `answered(ModelFile, object)` - a Prediction or a Family.
+    `answered(ModelFile, object)` - a Family, or a Prediction and whether with zero terminal SNR.
     """
 
     use_wished = Signal(object)
@@ -114,21 +115,22 @@ class ModelDetails(QScrollArea):
 
     def _make_questions(self) -> None:
         """What no file tells, asked once."""
-        self.prediction = CalmCombo("predictionCombo", self.tr("What it predicts"))
-        self.prediction.addItem(self.tr("choose …"), None)
-        self.prediction.addItem(self.tr("noise (epsilon): the 512 models, “base”"), "epsilon")
-        self.prediction.addItem(self.tr("velocity (v): the 768 models"), "v_prediction")
+        self.prediction = PredictionBox("predictionCombo")
+        self.predicts = PredictionBox("predictsCombo")  # the same once it is known, to be corrected
         self.family = CalmCombo("familyCombo", self.tr("Which models it goes with"))
         self.family.addItem(self.tr("choose …"), None)
         for family in (Family.SD1, Family.SD2, Family.SDXL):
             self.family.addItem(family_words(family), family.value)
-        for combo in (self.prediction, self.family):
-            combo.activated.connect(lambda _row, box=combo: self._on_answer(box))
+        for box in (self.prediction, self.predicts):
+            box.said.connect(self._on_said)
+        self.family.activated.connect(self._on_family)
         self._questions = QWidget()
         column = QVBoxLayout(self._questions)
         column.setContentsMargins(0, 8, 0, 8)
         column.setSpacing(6)
-        self._ask_prediction = PlainLabel(self.tr("The file does not say what it predicts. Asked once:"), wrap=True)
+        self._ask_prediction = PlainLabel(
+            self.tr("The file does not say for sure what it predicts. Asked once:"), wrap=True
+        )
         self._ask_family = PlainLabel(
             self.tr("The file does not say which models it goes with. Asked once:"), wrap=True
         )
@@ -185,6 +187,9 @@ class ModelDetails(QScrollArea):
             grid.addWidget(label, row, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(value, row, 1)
             self._fields[name] = label, value
+            if name == "prediction":
+                grid.addWidget(self.predicts, row, 1)
+                label.setBuddy(self.predicts)
         return grid
 
     def show_file(self, file: ModelFile | None) -> None:
@@ -234,7 +239,8 @@ class ModelDetails(QScrollArea):
         ):
             combo.setVisible(question in file.asked)
             label.setVisible(question in file.asked)
-            combo.setCurrentIndex(0)
+        self.family.setCurrentIndex(0)
+        self.prediction.show_file(file)
         self._questions.setVisible(bool(file.asked))
 
     def _show_fields(self, file: ModelFile) -> None:
@@ -252,6 +258,11 @@ class ModelDetails(QScrollArea):
             value.setText(values[name])
             label.setVisible(bool(values[name]))
             value.setVisible(bool(values[name]))
+        correctable = base and not file.ships and "prediction" not in file.asked
+        self.predicts.setVisible(correctable)
+        self._fields["prediction"][1].setVisible(base and not correctable)
+        if correctable:
+            self.predicts.show_file(file)
 
     def _set(self, label: PlainLabel, text: str, *others: QWidget) -> None:
         label.setText(text)
@@ -262,7 +273,11 @@ class ModelDetails(QScrollArea):
         if self.file is not None:
             send(self.file)
 
-    def _on_answer(self, combo: CalmCombo) -> None:
-        said = combo.currentData()  # text: Qt does not keep an enum
+    def _on_said(self, prediction: Prediction, zero_snr: bool) -> None:
+        if self.file is not None:
+            self.answered.emit(self.file, (prediction, zero_snr))
+
+    def _on_family(self, _row: int) -> None:
+        said = self.family.currentData()  # text: Qt does not keep an enum
         if self.file is not None and said is not None:
-            self.answered.emit(self.file, Prediction(said) if combo is self.prediction else Family(said))
+            self.answered.emit(self.file, Family(said))

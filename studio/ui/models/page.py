@@ -22,7 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from studio.core.model_files import Family, Kind, ModelFile, Prediction
+from studio.core.model_files import Family, Kind, ModelFile
 from studio.state.models_model import Filter, ModelsModel
 from studio.ui.icons import icon
 from studio.ui.models.delegate import ModelRowDelegate
@@ -343,8 +343,8 @@ class ModelsPage(QDialog):
             self.use_wished.emit(file)
 
     def _on_answered(self, file: ModelFile, answer: object) -> None:
-        if isinstance(answer, Prediction):
-            self._models.answer(file, prediction=answer)
+        if isinstance(answer, tuple):
+            self._models.answer(file, prediction=answer[0], zero_snr=answer[1])
         elif isinstance(answer, Family):
             self._models.answer(file, family=answer)
 

@@ -13,6 +13,7 @@ from studio.ui.panels.begin_row import BeginRow
 from studio.ui.panels.extras_row import ExtrasRow
 from studio.ui.panels.model_row import ModelRow
 from studio.ui.panels.more_section import MoreSection
+from studio.ui.panels.offer_row import OfferRow
 from studio.ui.panels.scheduler_row import SchedulerRow
 from studio.ui.panels.seed_row import SeedRow
 from studio.ui.panels.size_row import SizeRow
@@ -51,6 +52,7 @@ class SettingsPanel(QScrollArea):
         self.begin = BeginRow()
         self.extras = ExtrasRow()
         self.more = MoreSection(self._models, _LABEL_PX)
+        self.offer = OfferRow(self._models)
         self.steps = SliderSpin(CalmSpin(1, STEPS_MAX), (1, 60))
         self.steps.spin.setObjectName("stepsSpin")
         self.steps.name_parts(self.tr("Steps"))
@@ -79,13 +81,15 @@ class SettingsPanel(QScrollArea):
         grid.setVerticalSpacing(8)
         grid.setColumnMinimumWidth(0, _LABEL_PX)
         grid.setColumnStretch(1, 1)
-        for row, (words, field, says) in enumerate(self._rows()):
+        for number, (words, field, says) in enumerate(self._rows()):
+            row = number if number == 0 else number + 1  # the offer stands below the model
             label = PlainLabel(words, "field")
             label.setBuddy(field)
             plain_tooltip(label, says)
             self._labels[field] = label
             grid.addWidget(label, row, 0)
             grid.addWidget(field, row, 1)
+        grid.addWidget(self.offer, 1, 0, 1, 2)
         grid.addWidget(self.more, grid.rowCount(), 0, 1, 2)
         grid.setRowStretch(grid.rowCount(), 1)
         return body
@@ -130,6 +134,8 @@ class SettingsPanel(QScrollArea):
         self.seed.edited.connect(draft.set_seed)
         self.extras.taken_off.connect(draft.change)
         self.more.edited.connect(draft.change)
+        self.offer.edited.connect(draft.change)
+        self.offer.said.connect(lambda file, said: self._models.answer(file, prediction=said[0], zero_snr=said[1]))
         self.more.opened.connect(self._on_more)
         self.begin.strength_edited.connect(lambda strength: draft.set_strength(round(strength, 2)))
         self.count.valueChanged.connect(draft.set_count)
@@ -158,6 +164,7 @@ class SettingsPanel(QScrollArea):
 
     def _show_more(self, draft: Draft) -> None:
         """What is set beyond the usual: as fields, or while they are folded away as lines that can be taken off."""
+        self.offer.show_draft(draft)
         self.more.show_draft(draft)
         has_extras = self.extras.show_draft(draft) and not self.more.is_open
         self.extras.setVisible(has_extras)
