@@ -146,3 +146,13 @@ def test_they_travel_in_the_picture_and_come_back(qtbot: QtBot, studio: Studio) 
     more = studio.window.settings.more
     assert (more.freeu.isChecked(), more.factors["s1"].value(), more.tiling.currentData()) == (True, 0.8, "y")
     assert studio.window.settings.extras.lines == ("CLIP skip 1", "FreeU 1.5, 1.6, 0.8, 0.2", "Tiles top and bottom")
+
+
+def test_the_open_section_is_no_wider_than_the_panel(collected: Studio) -> None:
+    """Nothing is cut off at the right, however narrow the dock."""
+    panel = collected.window.settings
+    collected.draft.change(replace(collected.draft.draft, freeu=FreeU(), refiner=ModelRef(name=REFINER)), "x")
+    body = panel.widget()
+    assert panel.more.body.isVisible()
+    body.layout().activate()
+    assert body.minimumSizeHint().width() <= panel.minimumWidth()

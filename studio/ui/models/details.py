@@ -189,6 +189,7 @@ class ModelDetails(QScrollArea):
             self._fields[name] = label, value
             if name == "prediction":
                 grid.addWidget(self.predicts, row, 1)
+                grid.setAlignment(label, Qt.AlignmentFlag.AlignVCenter)
                 label.setBuddy(self.predicts)
         return grid
 

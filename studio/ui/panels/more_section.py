@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from studio.core.advice import freeu_for
 from studio.core.choices import Tiling
@@ -23,6 +23,7 @@ from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
 _FACTORS = ("b1", "b2", "s1", "s2")
 _LINE_PX = 28  # of a field of one line
+_FACTOR_PX = 56
 _MINI_SKIP_MAX = 1  # its text encoder has three layers, and one must be left to be skipped to
 
 
@@ -191,13 +192,15 @@ class MoreSection(QWidget):
         for number, (name, spin) in enumerate(self.factors.items()):
             spin.setObjectName(f"freeu_{name}")
             spin.setAccessibleName(f"FreeU {name}")
-            spin.setFixedWidth(68)
+            spin.setMinimumWidth(_FACTOR_PX)
+            spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             plain_tooltip(spin, says[name])
             label = PlainLabel(name, "faint")
             label.setBuddy(spin)
             grid.addWidget(label, number // 2, number % 2 * 2)
             grid.addWidget(spin, number // 2, number % 2 * 2 + 1)
-        grid.setColumnStretch(4, 1)
+        grid.setColumnStretch(1, 1)
+        grid.setColumnStretch(3, 1)
         return part
 
     def _make_body(self, label_px: int) -> QWidget:
