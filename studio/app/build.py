@@ -29,12 +29,13 @@ from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, make_engine
 from studio.engine.annotators import Annotators
 from studio.engine.intake.places import FilePlaces, all_folders, make_library, own_folders
+from studio.engine.missing import starters
 from studio.engine.models import advice_for, list_models
 from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
 from studio.state.aftermath import tell_aftermath, tell_safe_mode
 from studio.state.background import Background
-from studio.state.control_maps import ControlMaps
+from studio.state.control_maps import ControlMaps, Here
 from studio.state.draft_keeper import DraftKeeper, load_draft
 from studio.state.draft_model import DraftModel
 from studio.state.enlarge import Enlarger
@@ -243,7 +244,7 @@ def _state(
     images = InputImages(store.inputs.read, threads["pictures"])
     full_image = FullImage(threads["pictures"])
     control_maps = ControlMaps(
-        partial(_control_map, store, plugins, annotators), threads["control maps"], annotators.here
+        partial(_control_map, store, plugins, annotators), threads["control maps"], partial(_look_here, annotators)
     )
     for source in (images.failed, full_image.failed):  # a control map that fails says so on its card
         source.connect(lambda _, error: messages.error(error))
@@ -338,6 +339,10 @@ def _add_input(store: GalleryStore, source: bytes | Path) -> Added:
 
     ref, loaded = store.inputs.take(source)
     return Added(ref=ref, invert=looks_black_on_white(loaded.png), note=loaded.note)
+
+
+def _look_here(annotators: Annotators) -> Here:
+    return Here(annotators.here(), starters())
 
 
 def _control_map(

@@ -59,7 +59,7 @@ DETECTORS: dict[Detector, DetectorInfo] = {
     Detector.LINEART_COARSE: DetectorInfo(title="Coarse", files=("sk_model2",), starter="annotator-lineart"),
     Detector.LINEART_STANDARD: DetectorInfo(title="Plain"),
     Detector.LINEART_ANIME: DetectorInfo(title="Anime", files=("netG",), starter="annotator-anime"),
-    Detector.MLSD: DetectorInfo(title="M-LSD", files=("mlsd_large_512_fp32",), starter="annotator-mlsd"),
+    Detector.MLSD: DetectorInfo(title="MLSD", files=("mlsd_large_512_fp32",), starter="annotator-mlsd"),
     Detector.MIDAS: DetectorInfo(
         title="MiDaS", files=("dpt_hybrid-midas-501f0c75",), starter="annotator-midas", sides=(384, 512)
     ),

@@ -20,8 +20,8 @@ from studio.core.detectors import DETECTORS
 from studio.core.errors import ModelMissing, StorageProblem
 from studio.core.hub import Starter
 from studio.core.safe_files import write_whole
-from studio.engine.hub.starters import load_starters
 from studio.engine.libraries import load_torch
+from studio.engine.missing import starters
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -182,10 +182,7 @@ def grid_size(size: tuple[int, int], low: int, high: int) -> tuple[int, int]:
 def starter_of(detector: Detector) -> Starter | None:
     """What to fetch for a detector; None for those that need nothing, and for a damaged list."""
     wanted = DETECTORS[detector].starter
-    try:
-        return next((one for one in load_starters() if one.id == wanted), None) if wanted else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    return next((one for one in starters() if one.id == wanted), None) if wanted else None
 
 
 def _key(detector: Detector, picture: Image, files: tuple[Path, ...], seed: bytes, low: int) -> str:

@@ -29,8 +29,13 @@ def missing_net(family: Family, kind: ControlKind, model: str) -> ModelMissing:
 
 
 def starter_for(family: Family, kind: ControlKind) -> Starter | None:
-    """The ControlNet to fetch; None where none is known. A damaged list is none."""
+    """The ControlNet to fetch; None where none is known."""
+    return net_starter(starters(), family, kind)
+
+
+def starters() -> tuple[Starter, ...]:
+    """All that can be fetched. A damaged list is none."""
     try:
-        return net_starter(load_starters(), family, kind)
+        return load_starters()
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return ()

@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
 from studio.core.choices import Detector
 from studio.core.errors import StudioError
+from studio.core.hub import Starter
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.state.background import Background
 
 KEPT = 32
-LookHere = Callable[[], frozenset[Detector]]  # called in the background
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """The detectors that can work, and what can be fetched."""
+
+    detectors: frozenset[Detector] = frozenset()
+    starters: tuple[Starter, ...] = ()
+
+    def starter(self, id: str) -> Starter | None:
+        """What can be fetched under this id."""
+        return next((one for one in self.starters if one.id == id), None)
+
+
+LookHere = Callable[[], Here]  # called in the background
 MakeMap = Callable[[ControlUse, Size], Pixels]  # called in the background; raises StudioError
 
 
@@ -36,16 +51,16 @@ class ControlMaps(QObject):
         self,
         make_map: MakeMap,
         background: Background,
-        look_here: LookHere = frozenset,
+        look_here: LookHere = Here,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._make_map, self._background, self._look_here = make_map, background, look_here
-        self._here: frozenset[Detector] | None = None
+        self._here: Here | None = None
         self._maps: OrderedDict[tuple[ControlUse, Size], Pixels] = OrderedDict()
 
     @property
-    def here(self) -> frozenset[Detector] | None:
+    def here(self) -> Here | None:
         """The detectors that can work; None until it was looked."""
         return self._here
 
@@ -53,7 +68,7 @@ class ControlMaps(QObject):
         """See which detectors are here; `looked` follows if that has changed."""
         self._background.run_latest("detectors", self._look_here, self._on_looked)
 
-    def _on_looked(self, here: frozenset[Detector]) -> None:
+    def _on_looked(self, here: Here) -> None:
         if here != self._here:
             self._here = here
             self.looked.emit()

@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         state = self.state
         self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins)
         self.settings = SettingsPanel(state)
-        self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins)
+        self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins, state.model_files)
         self.plugin_panel = PluginPanel(state.draft, state.plugins, state.read_input)
         self.jobs = JobsView(state.queue, state.jobs_model)
         self.centre = Centre(state)
@@ -173,6 +173,7 @@ class MainWindow(QMainWindow):
         wishes.generating.connect(self.centre.follow)
         wishes.heeded.connect(self.centre.messages.take_away)
         self.control.open_wished.connect(self.do.open_control)
+        self.control.get_wished.connect(self.models.show_starter)
         self.settings.begin.picture_wished.connect(wishes.begin_with)
         self.plugin_panel.picture_wished.connect(wishes.keep_picture)
         self.plugin_panel.file_wished.connect(state.own_files.take)

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from pytestqt.qtbot import QtBot
 
-from studio.core.choices import ControlKind
+from studio.core.choices import ControlKind, Detector
 from studio.core.errors import BadInputImage
 from studio.core.pixels import Pixels
-from studio.core.recipe import ControlUse, ImageRef, Size
+from studio.core.recipe import ControlUse, ImageRef, ModelRef, Size
 from studio.state.background import Background
-from studio.state.control_maps import ControlMaps
+from studio.state.control_maps import ControlMaps, Here
 from studio.state.tokens import Tokens
 
 SIZE = Size(width=64, height=64)
@@ -114,3 +114,26 @@ def test_a_count_that_fails_says_so_quietly(qtbot: QtBot, background: Background
     with qtbot.waitSignal(tokens.failed) as failed:
         tokens.request("prompt", "gone", "a")
     assert failed.args[0] == "prompt"
+
+
+def test_which_detectors_are_here_is_looked_up_in_the_background(qtbot: QtBot, background: Background) -> None:
+    found = [Here(frozenset({Detector.HED})), Here(frozenset({Detector.HED})), Here()]
+    maps, told = ControlMaps(Mapper(), background, lambda: found.pop(0)), []
+    maps.looked.connect(lambda: told.append(maps.here))
+    assert maps.here is None
+    for _ in range(3):
+        maps.look()
+        background.wait()
+        qtbot.wait(10)
+    assert told == [Here(frozenset({Detector.HED})), Here()]  # what stays the same is not told again
+
+
+def test_another_network_needs_no_other_map(qtbot: QtBot, background: Background) -> None:
+    mapper = Mapper()
+    maps, told = ControlMaps(mapper, background), []
+    maps.ready.connect(lambda *ready: told.append(ready))
+    maps.request(USE, SIZE)
+    qtbot.waitUntil(lambda: len(told) == 1)
+    maps.request(replace(USE, net=ModelRef(name="other")), SIZE)
+    assert len(told) == 2
+    assert mapper.made == [100]

@@ -8,12 +8,16 @@ from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
 
+from studio.core.choices import ControlKind, Detector
+from studio.core.detectors import detector_of
 from studio.core.draft import ControlLayer, Draft
 from studio.core.errors import StudioError
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
 from studio.state.control_maps import ControlMaps
+from studio.state.control_nets import nets_of
 from studio.state.draft_model import DraftModel
+from studio.state.models_model import ModelsModel
 from studio.state.plugins_model import PluginsModel
 from studio.state.studio_state import ReadInput
 from studio.ui.icons import icon
@@ -23,6 +27,7 @@ from studio.ui.plugin_words import needs_words
 from studio.ui.theme import colors
 from studio.ui.widgets.text import PlainLabel
 
+_QUICK = (Detector.NONE, Detector.CANNY)  # the others take seconds, the first time at least
 _CARD_PX = 280  # below this the fields of a card would be cut
 
 
@@ -64,10 +69,11 @@ class _Invitation(QWidget):
 class ControlPanel(QWidget):
     """Shows the draft's control layers and asks for their maps. Mutable state: `_cards`, reused from draft to draft.
 
-    Signals: `open_wished()` - the artist wants to choose a picture file.
+    Signals: `open_wished()` - the artist wants to choose a picture file; `get_wished(str)` - and this starter.
     """
 
     open_wished = Signal()
+    get_wished = Signal(str)
 
     def __init__(
         self,
@@ -75,12 +81,14 @@ class ControlPanel(QWidget):
         maps: ControlMaps,
         read_input: ReadInput,
         plugins: PluginsModel,
+        models: ModelsModel,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("controlPanel")
         self.setAccessibleName(self.tr("Control layers"))
         self._draft, self._maps, self._read_input, self._plugins = draft, maps, read_input, plugins
+        self._models = models
         self._cards: list[ControlCard] = []
         self._mapped: dict[int, tuple[ControlUse, Size]] = {}
         self._build()
@@ -88,6 +96,8 @@ class ControlPanel(QWidget):
         maps.ready.connect(self._show_map)
         maps.failed.connect(self._show_problem)
         plugins.changed.connect(self._on_plugins)
+        maps.looked.connect(self._on_looked)
+        models.changed.connect(self._on_models)
         self._show(draft.draft)
 
     @property
@@ -131,6 +141,9 @@ class ControlPanel(QWidget):
         card.edited.connect(lambda layer, words: self._draft.set_control(card.index, layer, words))
         card.moved.connect(self._draft.move_control)
         card.removed.connect(self._draft.remove_control)
+        card.get_wished.connect(self.get_wished)
+        if self._maps.here is None:
+            self._maps.look()
         self._cards.append(card)
         self._column.insertWidget(self._column.count() - 1, card)
 
@@ -143,13 +156,18 @@ class ControlPanel(QWidget):
     def _show_layer(self, card: ControlCard, index: int, layer: ControlLayer, size: Size) -> None:
         before = card.layer
         card.show_kinds(self._plugins.control_kinds())
+        here = self._maps.here
+        nets = nets_of(self._models, self._draft.draft.model.name, layer.use, here.starters if here else ())
+        card.show_surroundings(here, nets)
         card.show_layer(index, len(self._draft.draft.controls), layer, size, self._needs(layer.use))
         if before is None or before.use.image != layer.use.image:
             ref = layer.use.image
             self._read_input(ref, lambda image: self._show_source(card, ref.digest, image))
-        seen = replace(layer.use, weight=1.0, start=0.0, end=1.0)  # what decides the map
+        seen = replace(layer.use, weight=1.0, start=0.0, end=1.0, net=None)  # what decides the map
         if self._mapped.get(index) != (seen, size):
             self._mapped[index] = (seen, size)
+            if isinstance(seen.kind, ControlKind) and detector_of(seen.kind, seen.detector) not in _QUICK:
+                card.show_waiting()
             self._maps.request(seen, size, index)
 
     def _needs(self, use: ControlUse) -> str:
@@ -163,6 +181,19 @@ class ControlPanel(QWidget):
         """Kinds came or went; how a plugin's map is made may be known only now."""
         for index in [index for index, (use, _) in self._mapped.items() if use.plugin is not None]:
             del self._mapped[index]
+        self._show(self._draft.draft)
+
+    def _on_models(self) -> None:
+        """Files came or went: detectors too, and networks."""
+        if self._cards and not self._models.busy:
+            self._maps.look()
+            self._show(self._draft.draft)
+
+    def _on_looked(self) -> None:
+        """What is here is known, or is not what it was: maps that could not be made may be now."""
+        for index, card in enumerate(self._cards):
+            if card.failed:
+                self._mapped.pop(index, None)
         self._show(self._draft.draft)
 
     def _show_source(self, card: ControlCard, digest: str, image: QImage) -> None:

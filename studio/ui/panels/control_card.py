@@ -6,24 +6,29 @@ from dataclasses import replace
 
 from PySide6.QtCore import QMimeData, QPoint, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QDrag, QImage, QMouseEvent
-from PySide6.QtWidgets import QApplication, QFrame, QGridLayout, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from studio.core.choices import ControlKind, ResizeMode
+from studio.core.choices import ControlKind, Detector, ResizeMode
+from studio.core.detectors import DETECTORS, choose, detector_of, named, takes_drawing, thresholds
 from studio.core.draft import ControlLayer
-from studio.core.recipe import WEIGHT_MAX, ControlUse, Size
+from studio.core.hub import Starter
+from studio.core.recipe import ControlUse, Size
+from studio.state.control_maps import Here
+from studio.state.control_nets import Nets
 from studio.state.plugin_uses import reference
 from studio.state.plugins_model import ControlKindOf
+from studio.ui.icons import icon
+from studio.ui.panels.control_choices import DetectorCombo, net_problem, size_of
+from studio.ui.panels.control_knobs import ControlKnobs
 from studio.ui.panels.map_view import MapView
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.plugin_words import plugin_name, short_title
 from studio.ui.widgets.buttons import icon_button
-from studio.ui.widgets.range_slider import RangeSlider
-from studio.ui.widgets.slider_spin import CalmDoubleSpin, SliderSpin
 from studio.ui.widgets.text import PlainLabel, plain, plain_tooltip
 from studio.ui.words import kind_words, resize_words
 
 LAYER_MIME = "application/x-studio-control-layer"  # the index of a card that is dragged to another place
-_THUMB = QSize(64, 64)
+_THUMB = QSize(84, 64)
 _MAP_PX = 132
 _OF_LINES = ("grey", "canny")  # how a plugin's kind says that it takes a drawing
 
@@ -32,12 +37,14 @@ class ControlCard(QFrame):
     """Shows the layer at `index`.
 
     Signals: `edited(ControlLayer, str)` - wish to replace the layer, with words for undo;
-    `moved(int, int)` - wish to bring it from index to index; `removed(int)`.
+    `moved(int, int)` - wish to bring it from index to index; `removed(int)`; `get_wished(str)` - wish to fetch a
+    starter, by its id.
     """
 
     edited = Signal(object, str)
     moved = Signal(int, int)
     removed = Signal(int)
+    get_wished = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,6 +55,10 @@ class ControlCard(QFrame):
         self._size = Size(width=1, height=1)
         self._pressed: QPoint | None = None
         self._line_invert = False  # as it was for the last kind that reads lines
+        self._here: Here | None = None
+        self._nets = Nets()
+        self._failed = False  # its map
+        self._thresholds: dict[str, tuple[int, int]] = {}  # as they were, by kind
         self._make_parts()
         self._lay_out()
         self._connect()
@@ -72,17 +83,22 @@ class ControlCard(QFrame):
         self.invert = icon_button(
             "invert", self.tr("Invert: black lines on white become white on black"), icon_on="invert"
         )
+        self.detector = DetectorCombo()
+        self.get_net = self._get_button()
+        self.get_detector = self._get_button()
         self.map = MapView(_MAP_PX)
         self.caption = PlainLabel(look="faint")
         self.problem = PlainLabel(look="warning", wrap=True)
-        self.weight = SliderSpin(CalmDoubleSpin(0, WEIGHT_MAX, 0.05, 2), (0, 2))
-        self.weight.name_parts(self.tr("Weight"))
-        self.range = RangeSlider(100)
-        self.range.setAccessibleName(self.tr("Part of the steps it steers, from and to"))
-        self.range_words = PlainLabel(look="faint")
-        self.edges = RangeSlider(255)
-        self.edges.setAccessibleName(self.tr("Canny thresholds, low and high"))
-        self.edges_words = PlainLabel(look="faint")
+        self.knobs = ControlKnobs()
+        self.net, self.weight, self.range = self.knobs.net, self.knobs.weight, self.knobs.range
+        self.edges, self.score = self.knobs.edges, self.knobs.score
+
+    def _get_button(self) -> QPushButton:
+        button = QPushButton(icon("download"), "")
+        button.setIconSize(QSize(14, 14))
+        button.setAutoDefault(False)
+        button.hide()
+        return button
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
@@ -90,9 +106,11 @@ class ControlCard(QFrame):
         column.setSpacing(8)
         column.addLayout(self._head())
         column.addWidget(self.problem)
+        column.addWidget(self.get_net, 0, Qt.AlignmentFlag.AlignLeft)
         column.addWidget(self.map)
+        column.addWidget(self.get_detector, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(self.caption, 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addLayout(self._knobs())
+        column.addWidget(self.knobs)
 
     def _head(self) -> QHBoxLayout:
         buttons = QHBoxLayout()
@@ -102,43 +120,19 @@ class ControlCard(QFrame):
         buttons.addStretch(1)
         for button in (self.up, self.down, self.remove):
             buttons.addWidget(button)
-        choices = QHBoxLayout()
-        choices.setSpacing(4)
-        choices.addWidget(self.kind, 3)
-        choices.addWidget(self.resize_mode, 2)
-        right = QVBoxLayout()
-        right.setSpacing(8)
-        right.addLayout(choices)
+        left, right = QVBoxLayout(), QVBoxLayout()
+        left.addWidget(self.thumb)
+        left.addWidget(self.resize_mode)
+        right.addWidget(self.kind)
+        right.addWidget(self.detector)
         right.addLayout(buttons)
         head = QHBoxLayout()
         head.setSpacing(8)
-        head.addWidget(self.thumb)
-        head.addLayout(right, 1)
+        for column, stretch in ((left, 0), (right, 1)):
+            column.setSpacing(8)
+            column.addStretch(1)
+            head.addLayout(column, stretch)
         return head
-
-    def _knobs(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(4)
-        grid.setColumnStretch(1, 1)
-        self._edges_label = PlainLabel(self.tr("Edges"), "field")
-        plain_tooltip(self._edges_label, self.tr("Lower and upper threshold of Canny: higher means fewer lines."))
-        steers = PlainLabel(self.tr("Steers"), "field")
-        plain_tooltip(steers, self.tr("During which part of the steps this layer steers."))
-        for row, (label, field, words) in enumerate(
-            (
-                (PlainLabel(self.tr("Weight"), "field"), self.weight, None),
-                (steers, self.range, self.range_words),
-                (self._edges_label, self.edges, self.edges_words),
-            )
-        ):
-            grid.addWidget(label, row, 0)
-            grid.addWidget(field, row, 1, 1, 1 if words else 2)
-            if words is not None:
-                words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                words.setFixedWidth(72)
-                grid.addWidget(words, row, 2)
-        return grid
 
     def _connect(self) -> None:
         self.eye.clicked.connect(self._on_eye)
@@ -150,9 +144,10 @@ class ControlCard(QFrame):
             lambda _row: self._wish(self.tr("change resize mode"), resize=ResizeMode(self.resize_mode.currentData()))
         )
         self.invert.clicked.connect(lambda on: self._wish(self.tr("invert control picture"), invert=on))
-        self.weight.edited.connect(lambda weight: self._wish(self.tr("change control weight"), weight=round(weight, 2)))
-        self.range.edited.connect(lambda a, b: self._wish(self.tr("change control range"), start=a / 100, end=b / 100))
-        self.edges.edited.connect(lambda low, high: self._wish(self.tr("change Canny thresholds"), low=low, high=high))
+        self.knobs.wished.connect(lambda words, changes: self._wish(words, **changes))
+        self.detector.chosen.connect(self._on_detector)
+        self.get_net.clicked.connect(lambda: self._on_get(self._nets.starter.id if self._nets.starter else ""))
+        self.get_detector.clicked.connect(lambda: self._on_get(self._detector_starter()))
 
     @property
     def layer(self) -> ControlLayer | None:
@@ -169,8 +164,6 @@ class ControlCard(QFrame):
     def show_layer(self, index: int, count: int, layer: ControlLayer, size: Size, problem: str = "") -> None:
         """Show a layer, the `index`-th of `count`, for pictures of `size`; tells nobody. `problem`: why it cannot work."""
         self.index, self._layer, self._size = index, layer, size
-        self.problem.setText(problem)
-        self.problem.setVisible(bool(problem))
         use = layer.use
         self.setAccessibleName(self.tr("Control layer {n}").replace("{n}", str(index + 1)))
         with QSignalBlocker(self.kind), QSignalBlocker(self.resize_mode):
@@ -184,23 +177,10 @@ class ControlCard(QFrame):
         self.invert.setChecked(use.invert)
         self.up.setEnabled(index > 0)
         self.down.setEnabled(index < count - 1)
-        self.weight.show_value(use.weight)
-        self.range.show_range(round(use.start * 100), round(use.end * 100))
-        self.range_words.setText(f"{use.start:.0%} – {use.end:.0%}")
-        self.edges.show_range(min(use.low, use.high), use.high)
-        self.edges_words.setText(f"{use.low} – {use.high}")
-        for edge_part in (self._edges_label, self.edges, self.edges_words):
-            edge_part.setVisible(use.kind is ControlKind.CANNY)
-        for part in (
-            self.thumb,
-            self.map,
-            self.weight,
-            self.range,
-            self.edges,
-            self.kind,
-            self.resize_mode,
-            self.invert,
-        ):
+        detector = detector_of(use.kind, use.detector) if isinstance(use.kind, ControlKind) else None
+        self.knobs.show_use(use, detector, self._nets, layer.enabled)
+        self._show_choices(use, detector, problem)
+        for part in (self.thumb, self.map, self.kind, self.resize_mode, self.invert, self.detector):
             part.setEnabled(layer.enabled)
         self._show_whose(use, layer.enabled)
 
@@ -213,17 +193,73 @@ class ControlCard(QFrame):
         says = self.tr("What {who} sees").replace("{who}", who) if enabled else self.tr("Switched off")
         self.caption.setText(f"{says}  ·  {self._size.width} × {self._size.height}")
 
+    def show_surroundings(self, here: Here | None, nets: Nets) -> None:
+        """What is here to find and to read its map; to be said before `show_layer`."""
+        self._here, self._nets = here, nets
+
+    def _show_choices(self, use: ControlUse, detector: Detector | None, problem: str) -> None:
+        """How the map is found and which network reads it; a plugin's kind decides both itself."""
+        own = isinstance(use.kind, ControlKind) and detector is not None
+        self.detector.setVisible(own)
+        if isinstance(use.kind, ControlKind) and detector is not None:
+            self.detector.show_detector(use.kind, detector, self._here)
+            problem = problem or net_problem(self, self._nets, use.kind, use.net)
+        self.problem.setText(problem)
+        self.problem.setVisible(bool(problem))
+        starter = self._nets.starter if own and use.net is None and self._nets.lacks else None
+        self._offer(self.get_net, starter)
+        self._show_fetch()
+
+    def _show_fetch(self) -> None:
+        """The button below a map that lacks its detector."""
+        id = self._detector_starter() if self._failed else ""
+        starter = self._here.starter(id) if self._here is not None and id else None
+        self._offer(self.get_detector, starter)
+
+    def _offer(self, button: QPushButton, starter: Starter | None) -> None:
+        """Offer to fetch something; the card is too narrow for its whole name."""
+        button.setVisible(starter is not None)
+        if starter is not None:
+            button.setText(self.tr("Get it, {size} …").replace("{size}", size_of(starter)))
+            plain_tooltip(button, self.tr("Get “{title}” …").replace("{title}", starter.title), name=True)
+
+    def _detector_starter(self) -> str:
+        """The id of what its detector needs, where that is not here."""
+        if self._layer is None or self._here is None or not isinstance(self._layer.use.kind, ControlKind):
+            return ""
+        detector = detector_of(self._layer.use.kind, self._layer.use.detector)
+        return "" if detector in self._here.detectors else DETECTORS[detector].starter
+
+    def _on_get(self, id: str) -> None:
+        if id:
+            self.get_wished.emit(id)
+
     def show_source(self, image: QImage) -> None:
         """Show the picture as the artist gave it."""
         self.thumb.show_map(image, image.size())
 
     def show_map(self, image: QImage) -> None:
         """Show what the model will see."""
+        self._failed = False
         self.map.show_map(image, QSize(self._size.width, self._size.height))
+        self._show_fetch()
+
+    def show_waiting(self) -> None:
+        """Say that the map is being found; that of before is another's."""
+        self._failed = False
+        self.map.show_words(self.tr("Finding the map …"), QSize(self._size.width, self._size.height))
+        self._show_fetch()
 
     def show_problem(self, words: str) -> None:
         """Say why there is nothing to see."""
+        self._failed = True
         self.map.show_words(words, QSize(self._size.width, self._size.height))
+        self._show_fetch()
+
+    @property
+    def failed(self) -> bool:
+        """Whether its map could not be made."""
+        return self._failed
 
     def _fill_kinds(self) -> None:
         with QSignalBlocker(self.kind):
@@ -241,21 +277,41 @@ class ControlCard(QFrame):
         words = self.tr("change control kind")
         if self._layer is None:
             return
-        was = self._layer.use
-        if self._reads_lines(was.kind):
-            self._line_invert = was.invert
-        invert = self._line_invert if self._reads_lines(kind) else was.invert and not self._reads_lines(was.kind)
         guest = next((info for name, _, info in self._guests if name == kind), None)
         if guest is not None:
-            self._wish(words, kind=kind, plugin=reference(guest), found=(), invert=invert)
+            invert = self._invert_for(self._guest_reads_lines(kind))
+            self._wish(words, kind=kind, plugin=reference(guest), found=(), invert=invert, detector="", net=None)
         elif kind in list(ControlKind):
-            self._wish(words, kind=ControlKind(kind), plugin=None, found=(), invert=invert)
+            own = ControlKind(kind)
+            self._thresholds[str(self._layer.use.kind)] = self._layer.use.low, self._layer.use.high
+            low, high = self._thresholds.get(kind, thresholds(own))
+            detector = choose(own, self._here.detectors if self._here is not None else ())
+            self._wish(
+                words, kind=own, plugin=None, found=(), low=low, high=high, net=None, detector=named(own, detector),
+                invert=self._invert_for(takes_drawing(own, detector)),
+            )  # fmt: skip
 
-    def _reads_lines(self, kind: str) -> bool:
-        """Whether this kind takes a drawing. What was inverted as one is no negative for a kind that takes a picture."""
-        return kind in list(ControlKind) or any(
-            name == kind and part.preprocess in _OF_LINES for name, part, _ in self._guests
-        )
+    def _on_detector(self, detector: Detector) -> None:
+        if self._layer is not None and isinstance(kind := self._layer.use.kind, ControlKind):
+            invert = self._invert_for(takes_drawing(kind, detector))
+            self._wish(self.tr("change detector"), detector=named(kind, detector), invert=invert)
+
+    def _invert_for(self, lines: bool) -> bool:
+        """Whether the picture is inverted once it is read as lines, or no longer is: what was inverted as a drawing is no
+        negative for what takes a picture."""
+        if self._layer is None:
+            return False
+        was = self._layer.use
+        if isinstance(was.kind, ControlKind):
+            read_lines = takes_drawing(was.kind, detector_of(was.kind, was.detector))
+        else:
+            read_lines = self._guest_reads_lines(was.kind)
+        if read_lines:
+            self._line_invert = was.invert
+        return self._line_invert if lines else was.invert and not read_lines
+
+    def _guest_reads_lines(self, kind: str) -> bool:
+        return any(name == kind and part.preprocess in _OF_LINES for name, part, _ in self._guests)
 
     def _wish(self, words: str, **changes: object) -> None:
         if self._layer is not None:
