@@ -44,10 +44,9 @@ class FolderMenus:
         menu.addAction(icon("search"), tr("&Show only its pictures")).triggered.connect(lambda: self.show_only(folder))
         menu.addAction(icon("open"), tr("&Open the folder")).triggered.connect(lambda: self._reveal(folder))
         if not folder.own:
-            watched = menu.addAction(tr("&Watch it for new pictures"))
-            watched.setCheckable(True)
-            watched.setChecked(folder.watched)
-            watched.triggered.connect(lambda on: self.imports.watch(folder, on))
+            words = tr("&Watch it no longer") if folder.watched else tr("&Watch it for new pictures")
+            watch = menu.addAction(icon("eye-off" if folder.watched else "eye"), words)
+            watch.triggered.connect(lambda: self.imports.watch(folder, not folder.watched))
             menu.addSeparator()
             out = menu.addAction(icon("close"), tr("&Take it out of the history"))
             out.triggered.connect(lambda: self.imports.take_out(folder))
