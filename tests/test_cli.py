@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from studio.cli import main
-from studio.commands.render import read_control
+from studio.commands.render_control import read_control
 from studio.core.choices import ControlKind
 from studio.core.errors import BadRecipe
 from studio.core.paths import Folders

@@ -309,3 +309,46 @@ def test_reading_a_lora_argument(tmp_path: Path) -> None:
     file.touch()
     assert read_lora(str(file)).values == {"file": str(file), "weight": "1"}
     assert read_lora("b=2").values == {"file": "b", "weight": "2"}
+
+
+def test_control_layers_find_their_detector_and_their_network(studio: Any, capsys: Any, tmp_path: Path) -> None:
+    layers = [
+        "--control",
+        "lineart=a, b.png",
+        "--control",
+        "canny=a, b.png",
+        "--control",
+        "depth=a, b.png,detector=none",
+    ]
+    assert studio(*layers, "--control", "tile=a, b.png,net=my_tiles,weight=0.5", "--json") == 0
+    lineart, canny, depth, tile = made(capsys)[1].controls
+    assert (lineart.detector, canny.detector, depth.detector, tile.detector) == ("lineart-standard", "", "none", "")
+    assert tile.net is not None
+    assert (tile.net.name, tile.weight) == ("my_tiles", 0.5)
+    weights = tmp_path / "data" / "models" / "annotators" / "sk_model.safetensors"
+    weights.parent.mkdir()
+    weights.touch()
+    mlsd = weights.with_name("mlsd_large_512_fp32.safetensors")
+    mlsd.touch()
+    assert studio("--control", "lineart=a, b.png", "--control", "mlsd=a, b.png", "--json") == 0
+    lineart, lines = made(capsys)[1].controls
+    assert (lineart.detector, lines.low) == ("", 10)
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        ("normal=a, b.png", "The detector NormalBae is not here. Get it on the page Get models (291 MB)."),
+        (
+            "depth=a, b.png,detector=canny",
+            "'canny' is not a detector of depth layers. Choose one of depth-anything, midas, none.",
+        ),
+        ("deep=a, b.png", "“deep” is not a kind of control layer."),
+    ],
+)
+def test_a_detector_that_lacks_or_does_not_fit_is_said_before_anything_is_loaded(
+    studio: Any, capsys: Any, monkeypatch: pytest.MonkeyPatch, layer: str, says: str
+) -> None:
+    monkeypatch.setattr("studio.engine.make_engine", lambda *_, **__: pytest.fail("an engine was made"))
+    assert studio("--control", layer) == 2
+    assert says in capsys.readouterr().err

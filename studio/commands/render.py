@@ -8,23 +8,24 @@ import random
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.commands.render_control import check_kinds, read_control, use_of
 from studio.commands.render_plugins import PluginRoom, read_lora, read_plugin
 from studio.core.advice import few_step_advice, freeu_for, native_size
-from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
+from studio.core.choices import ControlKind, Spacing, Tiling
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
 from studio.core.model_files import Family, Kind
 from studio.core.paths import Folders
-from studio.core.plugins import Part
-from studio.core.recipe import DEFAULT_SIZE, ControlUse, FreeU, ImageRef, ModelRef, PluginRef, Recipe, Size
+from studio.core.recipe import DEFAULT_SIZE, FreeU, ModelRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS, find_scheduler
 from studio.core.settings import load_settings
 from studio.core.weights import read_weight_header
+from studio.engine.annotators import Annotators, check_detectors
 from studio.engine.intake.kinds import recognise
 from studio.engine.intake.places import all_folders, make_library
 from studio.engine.models import advice_for, find_model
@@ -34,18 +35,6 @@ if TYPE_CHECKING:
     from studio.engine import PluginHost, Progress, Rendered
     from studio.engine.intake.library import Library
     from studio.gallery.store import GalleryStore
-
-
-@dataclass(frozen=True, slots=True)
-class ControlWish:
-    """One --control argument: KIND=FILE[,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N,net=NAME]."""
-
-    kind: str  # a `ControlKind`, or one that a plugin adds
-    file: Path
-    options: dict[str, str] = field(default_factory=dict)
-
-
-_OPTION = re.compile(r",(weight|start|end|invert|resize|low|high|net)=([^,]*)$")
 
 
 def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type of its sub-parsers private
@@ -68,8 +57,9 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
         "--control",
         action="append",
         default=[],
-        metavar="KIND=FILE[,weight=W,start=S,end=E]",
-        help="a control layer; KIND is scribble, canny or one of a plugin's (t2i-sketch); may be given several times",
+        metavar="KIND=FILE[,weight=W,start=S,end=E,detector=NAME,net=NAME]",
+        help=f"a control layer; KIND is one of {', '.join(ControlKind)}, or one of a plugin's (t2i-sketch); detector=none "
+        "takes a finished map; net=NAME is the ControlNet that reads it; may be given several times",
     )
     parser.add_argument(
         "--plugin",
@@ -141,7 +131,7 @@ def render(arguments: argparse.Namespace) -> int:
     wishes = [read_control(text) for text in arguments.control]
     guests = [read(text) for read, text in arguments.guests]
     room = PluginRoom(arguments.folders)
-    kinds = _check_kinds(wishes, room)
+    kinds = check_kinds(wishes, room)
     folders = _all_folders(arguments.folders)
     model, folders = _model(arguments.model, folders)
     refiner, folders = _model(arguments.refiner, folders) if arguments.refiner else ("", folders)
@@ -150,17 +140,19 @@ def render(arguments: argparse.Namespace) -> int:
     library = _library(arguments.folders, named)
     usual = _usual(model, folders, library)
     recipe = expand(_draft(arguments, usual, room), random.Random())[0]
+    annotators = Annotators(lambda: folders, arguments.folders.maps, library, arguments.device)
     store = GalleryStore(arguments.folders)
     try:
         recipe = replace(
             recipe,
-            controls=tuple(_use(wish, kinds.get(wish.kind), store) for wish in wishes),
+            controls=tuple(use_of(wish, kinds.get(wish.kind), store, annotators) for wish in wishes),
             plugins=tuple(room.use(guest, store) for guest in guests),
             init=store.inputs.add(arguments.init) if arguments.init else None,
             refiner=ModelRef(name=refiner) if refiner else None,
             vae=ModelRef(name=vae) if vae else None,
         )
-        picture, rate = _make(recipe, folders, store, arguments.device, room.host(), library)
+        check_detectors(recipe, annotators)
+        picture, rate = _make(recipe, folders, store, arguments.device, room.host(), library, annotators)
         if arguments.out:
             _copy(picture.file, arguments.out)
     finally:
@@ -170,34 +162,8 @@ def render(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read_control(text: str) -> ControlWish:
-    """Read a --control argument; the file name may itself hold commas and equal signs. Raises BadRecipe.
-
-    Whether a plugin adds its kind is asked later.
-    """
-    options: dict[str, str] = {}
-    while match := _OPTION.search(text):
-        options.setdefault(match[1], match[2])
-        text = text[: match.start()]
-    kind, equals, file = text.partition("=")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,31}", kind) or not equals or not file:
-        raise BadRecipe(f"“{text}” is not a control layer.", f"Write KIND=FILE, KIND one of {', '.join(ControlKind)}.")
-    return ControlWish(kind, Path(file), options)
-
-
 def _is_plugin_scheduler(name: str) -> bool:
     return find_scheduler(name) is None and re.fullmatch(r"[a-z][a-z0-9_]*:[a-z0-9_]+", name) is not None
-
-
-def _check_kinds(wishes: Sequence[ControlWish], room: PluginRoom) -> dict[str, tuple[Part, PluginRef]]:
-    """The plugins' kinds, if one is asked for. Raises `BadRecipe` for a kind that nobody knows."""
-    foreign = [wish.kind for wish in wishes if wish.kind not in set(ControlKind)]
-    kinds = room.control_kinds() if foreign else {}
-    for kind in foreign:
-        if kind not in kinds:
-            known = ", ".join([*ControlKind, *kinds])
-            raise BadRecipe(f"“{kind}” is not a kind of control layer.", f"Choose one of {known}.")
-    return kinds
 
 
 def _usual(model: str, folders: tuple[Path, ...], library: Library | None) -> Draft:
@@ -318,45 +284,6 @@ def _path(name: str) -> Path | None:
     return path.absolute() if path.is_file() else None
 
 
-def _use(wish: ControlWish, guest: tuple[Part, PluginRef] | None, store: GalleryStore) -> ControlUse:
-    ref = store.inputs.add(wish.file)
-    options = wish.options
-    try:
-        use = ControlUse(
-            kind=ControlKind(wish.kind) if guest is None else wish.kind,
-            image=ref,
-            plugin=None if guest is None else guest[1],
-            weight=float(options.get("weight", "1")),
-            start=float(options.get("start", "0")),
-            end=float(options.get("end", "1")),
-            resize=ResizeMode(options.get("resize", "crop")),
-            low=int(options.get("low", "100")),
-            high=int(options.get("high", "200")),
-            net=ModelRef(name=options["net"]) if "net" in options else None,
-        )
-    except ValueError as error:
-        raise BadRecipe(f"An option of the control layer {wish.file.name} cannot be read.", str(error)) from None
-    is_drawing = wish.kind == ControlKind.SCRIBBLE if guest is None else guest[0].preprocess == "grey"
-    return replace(use, invert=_invert(wish, ref, store, is_drawing))
-
-
-def _invert(wish: ControlWish, ref: ImageRef, store: GalleryStore, is_drawing: bool) -> bool:
-    """As asked by invert=yes|no; otherwise a dark-on-light scribble is turned round, and said so."""
-    asked = wish.options.get("invert")
-    if asked is not None:
-        if asked not in ("yes", "no"):
-            raise BadRecipe(f"invert={asked} is neither yes nor no.")
-        return asked == "yes"
-    if not is_drawing:
-        return False
-    from studio.engine.control_maps import looks_black_on_white
-
-    dark_on_light = looks_black_on_white(store.inputs.read(ref))
-    if dark_on_light:
-        print(f"{wish.file.name}: dark lines on a light ground, inverted (invert=no keeps it).", file=sys.stderr)
-    return dark_on_light
-
-
 def _make(
     recipe: Recipe,
     folders: tuple[Path, ...],
@@ -364,13 +291,14 @@ def _make(
     device: str,
     plugins: PluginHost | None,
     library: Library | None,
+    annotators: Annotators,
 ) -> tuple[Picture, float]:
     """Render and save; returns the picture and the steps per second."""
     from tqdm import tqdm
 
     from studio.engine import make_engine
 
-    engine = make_engine(folders, store.inputs.read, device, plugins, library=library)
+    engine = make_engine(folders, store.inputs.read, device, plugins, library=library, annotators=annotators)
     rate = 0.0
     with tqdm(total=recipe.steps, file=sys.stderr, unit="step", leave=False) as bar:
 

@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studio.core.choices import Detector
-from studio.core.detectors import DETECTORS
+from studio.core.choices import ControlKind, Detector
+from studio.core.detectors import DETECTORS, detector_of
 from studio.core.errors import ModelMissing, StorageProblem
 from studio.core.hub import Starter
+from studio.core.recipe import Recipe
 from studio.core.safe_files import write_whole
 from studio.engine.libraries import load_torch
 from studio.engine.missing import starters
@@ -159,6 +160,13 @@ class Annotators:
             self._cache.mkdir(parents=True, exist_ok=True)
             write_whole(self._cache / f"{key}.png", stream.getvalue())
             prune(self._cache)
+
+
+def check_detectors(recipe: Recipe, annotators: Annotators) -> None:
+    """Raise `ModelMissing` for the first layer whose detector is not here; nothing was loaded then."""
+    for use in recipe.controls:
+        if isinstance(use.kind, ControlKind):
+            annotators.weights(detector_of(use.kind, use.detector))
 
 
 def prune(cache: Path, files_max: int = KEPT_FILES, bytes_max: int = KEPT_BYTES) -> None:

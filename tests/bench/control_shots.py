@@ -43,8 +43,7 @@ def main() -> None:
             layer = draft.draft.controls[0]
             draft.set_control(0, replace(layer, use=replace(layer.use, net=ModelRef(name=net))), "net")
         made.window.centre.messages.clear()
-        cards = made.window.control.cards
-        made.wait(lambda: all(card.failed or not card.map.image.isNull() for card in cards), 60)
+        made.wait(lambda: all(c.failed or not c.map.image.isNull() for c in made.window.control.cards), 60)
         for theme in ("dark", "light"):
             dock.setFloating(True)
             for width, height in ((300, 1500), (420, 1500)):
