@@ -15,9 +15,9 @@ from studio.engine.intake import cache
 from studio.engine.intake.cache import Remembered, answered
 from studio.engine.intake.digests import digest_file, digest_folder
 from studio.engine.intake.look import look, mark_of, measure, questions, with_neighbours
+from studio.engine.intake.pipelines import INDEX, component_stem
 from studio.engine.intake.said import Said
-from studio.engine.intake.walk import Candidate, component_stem, find_candidates
-from studio.engine.models import INDEX
+from studio.engine.intake.walk import Candidate, find_candidates
 
 Stop = Callable[[], bool]
 KEEP_SECONDS = 5.0

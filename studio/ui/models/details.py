@@ -148,8 +148,8 @@ class ModelDetails(QScrollArea):
         for part in (self.name, self.facts):
             column.addWidget(part)
         column.addSpacing(4)
-        for part in (self.purpose, self.problem, self.misfit, self._questions):
-            column.addWidget(part)
+        for widget in (self.purpose, self.problem, self.misfit, self._questions):
+            column.addWidget(widget)
         column.addSpacing(8)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)
