@@ -1,14 +1,15 @@
 """Finds the T2I-Adapter for a kind of map, refuses what does not fit the UNet before loading, and keeps the last few.
 
 Where it looks, in this order: `t2i_adapter` in the model's folder, then `<family>` in the plugin's data folder. There:
-a folder (config.json and one .safetensors) or a .safetensors file with the kind in its name.
+a folder (config.json and one .safetensors) or a .safetensors file with the kind in its name. Then in the artist's model
+folders, whatever program's they are: there "t2i" must stand in its path as well, and the first that fits the UNet counts.
 """
 
 from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,34 @@ def find(kind: str, denoiser: Denoiser, use: Use) -> Path:
             return _weights_of(min(named, key=lambda entry: (entry.stem.lower() != kind, entry.name)))[0]
     if kind in LINES and (beside / "config.json").is_file() and _weights_of(beside):
         return _weights_of(beside)[0]
+    misfit: ModelMissing | None = None
+    for file in _shelved(kind, use.places):
+        try:
+            check_fit(inspect(file), denoiser)
+        except ModelMissing as error:
+            misfit = misfit or error
+        else:
+            return file
+    if misfit is not None:
+        raise misfit
     raise ModelMissing(
         f"There is no T2I-Adapter for “{kind}” that belongs to the model “{denoiser.model}”.",
-        f"Put one named “{kind}” (a .safetensors file or a diffusers folder) into {own}, or switch the layer off.",
+        "Get one on the page Get models, or put it into a models folder with “t2i” and its kind in the name; or switch"
+        " the layer off.",
     )
+
+
+def _shelved(kind: str, places: Iterable[Path]) -> Iterator[Path]:
+    """Adapters for this kind of map in the artist's folders, told by their names."""
+    for place in places:
+        try:
+            files = sorted(place.rglob("*.safetensors"))
+        except OSError:
+            continue
+        for file in files:
+            path = file.relative_to(place).as_posix().lower()
+            if "t2i" in path and kind in f"{file.parent.name}/{file.name}".lower():
+                yield file
 
 
 def inspect(file: Path) -> Found:

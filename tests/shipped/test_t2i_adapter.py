@@ -207,7 +207,21 @@ def test_broken_weights_are_named(denoiser: Denoiser, tmp_path: Path, harm: str)
 def test_where_to_put_a_missing_one_is_said(denoiser: Denoiser, tmp_path: Path) -> None:
     with pytest.raises(ModelMissing, match="no T2I-Adapter for “pose”") as caught:
         T2I("pose", Weights()).attach(denoiser, use_of("t2i_adapter", "pose", tmp_path, drawing(SIZE))).__enter__()
-    assert "sd1" in caught.value.hint
+    assert "Get models" in caught.value.hint
+
+
+def test_the_artists_folders_are_looked_through_for_one_that_fits(denoiser: Denoiser, tmp_path: Path) -> None:
+    """As “Get models” and other programs lay them: the kind in the name of the file, or of its folder."""
+    shelf = tmp_path / "models"
+    save_adapter(shelf / "t2i_adapter" / "a-pose-for-another-model", 1, channels=[32, 64, 64])
+    use = replace(use_of("t2i_adapter", "pose", tmp_path, drawing(SIZE)), places=(tmp_path / "absent", shelf))
+    with pytest.raises(ModelMissing, match="does not fit"):
+        weights.find("pose", denoiser, use)
+    save_adapter(shelf / "t2i_adapter" / "t2i-adapter-openpose", 2)
+    found = weights.find("pose", denoiser, use)
+    assert found.parent.name == "t2i-adapter-openpose" and found.suffix == ".safetensors"
+    with pytest.raises(ModelMissing, match="no T2I-Adapter for “seg”"):
+        weights.find("seg", denoiser, use)
 
 
 class Stop(Exception):
