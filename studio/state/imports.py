@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from studio.state.gallery_model import GalleryModel
     from studio.state.librarian import Librarian
 
-OnChange, Stopped = Callable[[], None], Callable[[], bool]
+OnChange = Callable[[], None]
+Stopped = Callable[[], bool]
 FILES_MAX = 10_000  # of one drop
 
 

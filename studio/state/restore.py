@@ -109,8 +109,7 @@ class Restorer(QObject):
         )
         here = self._here()
         if recipe.pictures or any(use.files for use in recipe.plugins):
-            lost = self._lost_of
-            work = partial(self._look, lambda: replace(found, lost=lost(recipe)), here)
+            work = partial(self._look, lambda: replace(found, lost=self._lost_in(picture)), here)
             self._background.run(work, partial(self._on_found, ask=ask), self.failed.emit)
         else:
             self._on_found((found, here), ask)
@@ -130,6 +129,18 @@ class Restorer(QObject):
             titles = tuple(row.title for row in rows if row.can_apply and row.key in keys)
             index = self._draft.undo_stack.index()
             self.restored.emit(Restored(proposal=proposal, titles=titles, undo_index=index))
+
+    def _lost_in(self, picture: Picture) -> tuple[str, ...]:
+        """The input pictures of a picture that are neither here nor in its file; those in its file are here afterwards.
+
+        A picture that came from another machine carries them. Reads the disk.
+        """
+        lost = self._lost_of(picture.recipe)
+        if lost:
+            with contextlib.suppress(StudioError):
+                self._find_in(picture.file)
+                lost = self._lost_of(picture.recipe)
+        return lost
 
     def _look(self, find: Callable[[], Found], here: Here) -> tuple[Found, Here]:
         """Everything that touches the disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,15 +10,20 @@ import pytest
 from PySide6.QtGui import QUndoStack
 from pytestqt.qtbot import QtBot
 
+from studio.core.draft import Draft
 from studio.core.errors import StudioError
+from studio.core.installed import Installed
 from studio.core.library import ImportedFolder
+from studio.gallery.foreign.found import lost_of
 from studio.gallery.store import GalleryStore
 from studio.state.background import Background
+from studio.state.draft_model import DraftModel
 from studio.state.gallery_model import GalleryModel
 from studio.state.imports import Imports, Told
 from studio.state.librarian import Librarian
+from studio.state.restore import Restorer
 from studio.state.thumbnails import Thumbnails
-from tests.gallery.makers import store_in
+from tests.gallery.makers import MADE_WITH, control, noise, recipe, sketch, store_in
 from tests.gallery.test_imported import foreign, print_of
 
 
@@ -137,3 +143,31 @@ def test_what_cannot_be_imported_is_refused_in_words(qtbot: QtBot, room: Room, d
     qtbot.waitUntil(lambda: len(room.refused) == 2)
     assert "is not a folder" in room.refused[0].headline and "own library" in room.refused[1].headline
     assert room.stack.count() == 0 and not room.told
+
+
+def test_the_control_pictures_in_a_picture_that_came_are_found_when_it_is_restored(
+    qtbot: QtBot, data: Path, tmp_path: Path, background: Background
+) -> None:
+    other = store_in(tmp_path / "other machine")
+    ref = other.inputs.take(sketch())[0]
+    made = other.add(noise(8), recipe("a house", controls=(control(ref),)), MADE_WITH)
+    sent = Path(shutil.copy(made.file, tmp_path / "sent.png"))
+    other.close()
+    shutil.rmtree(tmp_path / "other machine")
+    store = store_in(data)
+    (picture_id,) = store.bring([sent]).added
+    picture = store.get(picture_id)
+    assert picture is not None and lost_of(picture.recipe, store.inputs) == (ref.digest,)
+    draft = DraftModel(Draft())
+    restorer = Restorer(
+        draft,
+        store.found_in,
+        lambda wanted: lost_of(wanted, store.inputs),
+        background,
+        models=lambda: (Installed(name=picture.recipe.model.name),),
+        plugins=lambda: (),
+    )
+    with qtbot.waitSignal(restorer.restored):
+        restorer.open_picture(picture)
+    assert [layer.use.image for layer in draft.draft.controls] == [ref]
+    assert lost_of(picture.recipe, store.inputs) == ()

@@ -42,7 +42,7 @@ class DateBubble(QWidget):
 
     def __init__(self, bar: QScrollBar, parent: QWidget) -> None:
         super().__init__(parent)
-        self._bar = bar
+        self._bar, self._room = bar, parent
         self.words, self.place = "", ""
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hide()
@@ -63,15 +63,15 @@ class DateBubble(QWidget):
         self.update()
 
     def _stand(self) -> None:
-        """To the left of the handle, wholly inside the parent."""
+        """To the left of the handle, wholly inside the room."""
         option = QStyleOptionSlider()
         self._bar.initStyleOption(option)
         style = self._bar.style()
         control, part = QStyle.ComplexControl.CC_ScrollBar, QStyle.SubControl.SC_ScrollBarSlider
         handle = style.subControlRect(control, option, part, self._bar)
         size = self.sizeHint()
-        corner = self._bar.mapTo(self.parentWidget(), QPoint(0, handle.center().y()))
-        y = max(6, min(corner.y() - size.height() // 2, self.parentWidget().height() - size.height() - 6))
+        corner = self._bar.mapTo(self._room, QPoint(0, handle.center().y()))
+        y = max(6, min(corner.y() - size.height() // 2, self._room.height() - size.height() - 6))
         self.setGeometry(QRect(QPoint(corner.x() - size.width() - _FROM_BAR, y), size))
 
     # Qt overrides
