@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing
+from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing, Tiling
 from studio.core.detectors import DETECTORS
+from studio.core.differences import freeu_words
 from studio.core.draft import Draft
 from studio.core.job import Job, JobState
 from studio.core.library import LinkKind
@@ -119,6 +120,38 @@ def facts_line(recipe: Recipe | Draft) -> str:
     return "  ·  ".join(parts)
 
 
+def extras(recipe: Recipe | Draft) -> tuple[tuple[str, str], ...]:
+    """What is set beyond the usual: the field of the recipe, and it in words."""
+    found: list[tuple[str, str]] = []
+    if recipe.refiner is not None:
+        words = tr("Refiner {name}, from {percent} %").replace("{name}", recipe.refiner.name)
+        found.append(("refiner", words.replace("{percent}", f"{recipe.refine_at * 100:.0f}")))
+    if recipe.vae is not None:
+        found.append(("vae", tr("VAE {name}").replace("{name}", recipe.vae.name)))
+    if recipe.clip_skip:
+        found.append(("clip_skip", tr("CLIP skip {n}").replace("{n}", str(recipe.clip_skip))))
+    if recipe.guidance_rescale:
+        words = tr("Guidance rescale {x}").replace("{x}", f"{recipe.guidance_rescale:.2f}")
+        found.append(("guidance_rescale", words))
+    if not recipe.weights:
+        found.append(("weights", tr("Brackets are signs")))
+    if recipe.freeu is not None:
+        found.append(("freeu", f"{tr('FreeU')} {freeu_words(recipe.freeu)}"))
+    if recipe.tiling is not Tiling.OFF:
+        found.append(("tiling", tiling_words(recipe.tiling)))
+    return tuple(found)
+
+
+def tiling_words(tiling: Tiling) -> str:
+    """Along which sides a picture goes on."""
+    return {
+        Tiling.OFF: tr("Does not tile"),
+        Tiling.BOTH: tr("Tiles on all sides"),
+        Tiling.X: tr("Tiles left and right"),
+        Tiling.Y: tr("Tiles top and bottom"),
+    }[tiling]
+
+
 def control_line(use: ControlUse, part: Part | None = None) -> str:
     """One control layer in a line; `part` is what a plugin's kind was declared as, if that plugin is here."""
     strength = f"{tr('weight')} {use.weight:g}, {use.start:.0%} – {use.end:.0%}"
@@ -147,6 +180,8 @@ def picture_rows(picture: Picture, part_of: PartOf = lambda _use: None) -> list[
         rows.append((tr("Typed as"), recipe.raw_prompt))
     rows.append((tr("Negative prompt"), recipe.negative_prompt or "–"))
     rows.append((tr("Settings"), facts_line(recipe)))
+    if more := extras(recipe):
+        rows.append((tr("Also"), "  ·  ".join(words for _, words in more)))
     if recipe.init is not None:
         words = tr("a picture, of which {p} is painted anew").replace("{p}", f"{recipe.strength:.0%}")
         rows.append((tr("Begins with"), words))

@@ -16,6 +16,7 @@ from studio.core.choices import Tiling
 from studio.core.draft import Draft
 from studio.core.recipe import FreeU, ModelRef
 from studio.gallery.png import read_imprint
+from studio.ui.words import picture_rows
 from tests.engine.intake import layouts as real
 from tests.ui.conftest import paint
 
@@ -143,9 +144,14 @@ def test_they_travel_in_the_picture_and_come_back(qtbot: QtBot, studio: Studio) 
     assert (made.recipe.freeu, made.recipe.tiling, made.recipe.clip_skip) == (FreeU(s1=0.8), Tiling.Y, 1)
     draft.change(Draft(), "x")
     draft.load(read_imprint(made.file).recipe)
+    assert ("Also", "CLIP skip 1  ·  FreeU s 0.8, 0.2; b 1.5, 1.6  ·  Tiles top and bottom") in picture_rows(made)
     more = studio.window.settings.more
     assert (more.freeu.isChecked(), more.factors["s1"].value(), more.tiling.currentData()) == (True, 0.8, "y")
-    assert studio.window.settings.extras.lines == ("CLIP skip 1", "FreeU 1.5, 1.6, 0.8, 0.2", "Tiles top and bottom")
+    assert studio.window.settings.extras.lines == (
+        "CLIP skip 1",
+        "FreeU s 0.8, 0.2; b 1.5, 1.6",
+        "Tiles top and bottom",
+    )
 
 
 def test_the_open_section_is_no_wider_than_the_panel(collected: Studio) -> None:

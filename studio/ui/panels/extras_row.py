@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
-from studio.core.choices import Tiling
 from studio.core.draft import Draft
 from studio.ui.widgets.buttons import icon_button
 from studio.ui.widgets.text import ElidedLabel
+from studio.ui.words import extras
 
 
 class ExtrasRow(QWidget):
@@ -43,34 +44,20 @@ class ExtrasRow(QWidget):
         return bool(found)
 
     def _extras(self, draft: Draft) -> tuple[tuple[str, Draft, str], ...]:
+        usual = Draft()
+        undo = {
+            "refiner": self.tr("take refiner off"),
+            "vae": self.tr("take VAE off"),
+            "clip_skip": self.tr("skip no CLIP layer"),
+            "guidance_rescale": self.tr("rescale no guidance"),
+            "weights": self.tr("read prompt weights"),
+            "freeu": self.tr("switch FreeU off"),
+            "tiling": self.tr("switch tiling off"),
+        }
         found: list[tuple[str, Draft, str]] = []
-        if draft.refiner is not None:
-            words = self.tr("Refiner {name}, from {percent} %").replace("{name}", draft.refiner.name)
-            words = words.replace("{percent}", f"{draft.refine_at * 100:.0f}")
-            found.append((words, replace(draft, refiner=None), self.tr("take refiner off")))
-        if draft.vae is not None:
-            words = self.tr("VAE {name}").replace("{name}", draft.vae.name)
-            found.append((words, replace(draft, vae=None), self.tr("take VAE off")))
-        if draft.clip_skip:
-            words = self.tr("CLIP skip {n}").replace("{n}", str(draft.clip_skip))
-            found.append((words, replace(draft, clip_skip=0), self.tr("skip no CLIP layer")))
-        if draft.guidance_rescale:
-            words = self.tr("Guidance rescale {x}").replace("{x}", f"{draft.guidance_rescale:.2f}")
-            found.append((words, replace(draft, guidance_rescale=0.0), self.tr("rescale no guidance")))
-        if not draft.weights:
-            found.append((self.tr("Brackets are signs"), replace(draft, weights=True), self.tr("read prompt weights")))
-        if draft.freeu is not None:
-            words = (
-                self.tr("FreeU") + f" {draft.freeu.b1:g}, {draft.freeu.b2:g}, {draft.freeu.s1:g}, {draft.freeu.s2:g}"
-            )
-            found.append((words, replace(draft, freeu=None), self.tr("switch FreeU off")))
-        if draft.tiling is not Tiling.OFF:
-            words = {
-                Tiling.BOTH: self.tr("Tiles on all sides"),
-                Tiling.X: self.tr("Tiles left and right"),
-                Tiling.Y: self.tr("Tiles top and bottom"),
-            }[draft.tiling]
-            found.append((words, replace(draft, tiling=Tiling.OFF), self.tr("switch tiling off")))
+        for field, words in extras(draft):
+            changed: Any = {field: getattr(usual, field)}  # Any: mypy cannot see the names of fields in a dict
+            found.append((words, replace(draft, **changed), undo[field]))
         return tuple(found)
 
     def _fill(self, found: tuple[tuple[str, Draft, str], ...]) -> None:
