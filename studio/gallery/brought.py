@@ -138,7 +138,10 @@ def _take_foreign(shelf: Shelf, file: Path, data: bytes, kind: str, tally: _Tall
         raise _Refused("carries no settings that the studio can read")
     if reading.recipe is None:
         raise _Refused(f"was made by {reading.source}, but its settings cannot be used")
-    stat = file.stat()
+    try:
+        stat = file.stat()
+    except OSError:
+        raise _Refused("does not exist any more") from None
     picture_id, _ = named_by_content(stat.st_mtime, data)
     with shelf.lock:
         there = _there(shelf.look(lambda index: index.get(picture_id)))

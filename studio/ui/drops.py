@@ -54,7 +54,8 @@ def takes_picture(mime: QMimeData) -> bool:
 
 
 class DropHint(QWidget):
-    """Lies over a target while something is dragged, and says in words what dropping here does."""
+    """Lies over a target while something is dragged, and says in words what dropping here does; the second line of
+    the words is said more quietly."""
 
     def __init__(self, target: QWidget, words: str, icon_name: str, takes: Takes = takes_picture) -> None:
         super().__init__(target)
@@ -92,7 +93,16 @@ class DropHint(QWidget):
         if self.height() > 100:
             self._paint_icon(painter, frame.center() - QPointF(0, 24))
             frame.translate(0, 16)
-        painter.drawText(frame, int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap), self.words)
+        headline, _, more = self.words.partition("\n")
+        flags = int(Qt.AlignmentFlag.AlignCenter) | int(Qt.TextFlag.TextWordWrap)
+        painter.drawText(frame, flags, headline)
+        if more:
+            top = painter.boundingRect(frame, flags, headline).bottom() + 4
+            painter.setPen(tokens.color("text_muted"))
+            painter.setFont(ui_font(12))
+            below = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
+            room = QRectF(frame.left() + 16, top, frame.width() - 32, frame.bottom() - top)
+            painter.drawText(room, int(below) | int(Qt.TextFlag.TextWordWrap), more)
 
     def _paint_icon(self, painter: QPainter, centre: QPointF) -> None:
         image = render(self._icon, round(28 * self.devicePixelRatioF()), colors().accent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -148,3 +149,21 @@ def test_pictures_of_a_folder_are_found_by_its_name(data: Path, tmp_path: Path) 
         ("renders", 1),
     ]
     assert len(store.listing(Query(text="folder:nowhere ")).keys) == 0
+
+
+def test_damaged_files_of_any_kind_are_refused_in_words(data: Path, tmp_path: Path, sent: Path) -> None:
+    rng, store = random.Random(6), store_in(data)
+    castle = tmp_path / "castle.png"
+    foreign(castle, "a castle", 11)
+    whole = [sent.read_bytes(), castle.read_bytes()]
+    for number in range(300):
+        mutant = bytearray(whole[number % 2])
+        for _ in range(rng.randrange(1, 6)):
+            mutant[rng.randrange(len(mutant))] ^= rng.randrange(1, 256)
+        if number % 3 == 0:
+            del mutant[rng.randrange(len(mutant)) :]
+        file = tmp_path / f"mutant {number}.png"
+        file.write_bytes(mutant)
+        found = store.bring([file])
+        assert len(found.refused) == 1 and not found.added, number
+    assert store.count() == 0 and not list(data.rglob("*.part"))

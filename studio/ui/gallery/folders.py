@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, QPoint, Signal
 from PySide6.QtGui import QContextMenuEvent
@@ -108,17 +109,24 @@ class FolderSide(QWidget):
         return [widget for widget in widgets if isinstance(widget, FolderRow)]
 
     def _fill(self) -> None:
+        names = folder_names(self._menus.imports.folders)
+        if [row.folder.path for row in self.made_rows()] != [folder.path for folder in names]:
+            self._make_rows(len(names))
+        for row, (folder, name) in zip(self.made_rows(), names.items(), strict=True):
+            row.tell(folder, name)
+        self.setVisible(bool(names))
+        self._show()
+
+    def _make_rows(self, count: int) -> None:
         for row in self.made_rows():
             self.rows.removeWidget(row)
             row.hide()
             row.deleteLater()
-        for folder, name in folder_names(self._menus.imports.folders).items():
-            row = FolderRow(folder, name)
-            row.clicked.connect(lambda _checked=False, folder=folder: self._menus.show_only(folder))
-            row.menu_wished.connect(lambda at, folder=folder: self._open_menu(folder, at))
+        for _ in range(count):
+            row = FolderRow()
+            row.clicked.connect(lambda _checked=False, row=row: self._menus.show_only(row.folder))
+            row.menu_wished.connect(lambda at, row=row: self._open_menu(row.folder, at))
             self.rows.addWidget(row)
-        self.setVisible(bool(self._menus.imports.folders))
-        self._show()
 
     def _open_menu(self, folder: ImportedFolder, at: QPoint) -> None:
         menu = QMenu(self)
@@ -131,13 +139,18 @@ class FolderSide(QWidget):
 
 
 class FolderRow(SideRow):
-    """A folder. Signals: `menu_wished(QPoint)` - at a global place."""
+    """A folder, as last told. Signals: `menu_wished(QPoint)` - at a global place."""
 
     menu_wished = Signal(object)
 
-    def __init__(self, folder: ImportedFolder, name: str, parent: QWidget | None = None) -> None:
-        super().__init__("image-missing" if folder.gone else "folder", name, folder.count, parent)
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__("folder", "", parent=parent)
+        self.folder = ImportedFolder(path=Path())
+
+    def tell(self, folder: ImportedFolder, name: str) -> None:
+        """Which folder it is, and how it is with it."""
         self.folder = folder
+        self.describe("image-missing" if folder.gone else "folder", name, folder.count)
         if folder.own:
             says = self.tr("Copies of files that you gave to the history.")
         elif folder.gone:

@@ -191,12 +191,17 @@ class SideRow(QAbstractButton):
 
     def __init__(self, icon_name: str, words: str, count: int = -1, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._icon, self._count = icon_name, count
-        self.setText(words)
         self.setCheckable(True)
-        self.setAccessibleName(words)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._hot = False
+        self.describe(icon_name, words, count)
+
+    def describe(self, icon_name: str, words: str, count: int = -1) -> None:
+        """What stands in it; no number for -1."""
+        self._icon, self._count = icon_name, count
+        self.setText(words)
+        self.setAccessibleName(words)
+        self.update()
 
     def set_hot(self, hot: bool) -> None:
         """Whether something is held over it that it would take."""
