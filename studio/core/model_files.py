@@ -48,6 +48,9 @@ class Prediction(StrEnum):
     UNKNOWN = ""
 
 
+NEEDS_MORE = ("inpaint", "edit", "depth")  # variants whose UNet takes more than noise and a prompt
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
     """What key names, shapes and metadata tell.
@@ -110,8 +113,8 @@ class ModelFile:
 
     @property
     def is_base(self) -> bool:
-        """Whether a picture can be made with it alone."""
-        return self.kind is Kind.CHECKPOINT and not self.problem
+        """Whether a picture can be made with it alone, from noise and a prompt."""
+        return self.kind is Kind.CHECKPOINT and not self.problem and self.traits.variant not in NEEDS_MORE
 
 
 def fits(file: ModelFile, base: Family) -> bool:

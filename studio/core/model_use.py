@@ -38,7 +38,7 @@ _GUEST_CONTROLS = ("sketch", "canny", "lineart", "depth", "pose", "color", "seg"
 
 def place_of(file: ModelFile) -> Place:
     """Where a file goes when it is used."""
-    if file.problem:
+    if file.problem or (file.kind is Kind.CHECKPOINT and not file.is_base):
         return Place.NOWHERE
     if file.kind is Kind.CHECKPOINT and file.family is Family.REFINER:
         return Place.REFINER

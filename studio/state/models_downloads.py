@@ -116,10 +116,13 @@ class Downloads(QObject):
         self._ask(name, "", self.found.emit)
 
     def get(self, starter: Starter) -> None:
-        """Look a starter up and fetch it."""
+        """Look a starter up and fetch it. One that asks for consent first is only shown (`found`) while no token is kept."""
 
         def start(repository: Repository) -> None:
             self._asked.discard(starter.id)
+            if repository.gate and not self._has_token:
+                self.found.emit(repository)
+                return
             try:
                 files = repository.choice(starter.files) if starter.files else repository.whole_model()
                 if not files:
@@ -128,17 +131,26 @@ class Downloads(QObject):
                 self.failed.emit(error)
                 return
             flat = bool(starter.files)
-            self.start(repository, files, starter.into, starter.title, flat)
+            self.start(repository, files, starter.into, starter.title, flat, starter.pickle)
 
         self._asked.add(starter.id)
         self._ask(starter.repository, starter.revision, start, partial(self._asked.discard, starter.id))
 
     def start(
-        self, repository: Repository, files: tuple[RemoteFile, ...], folder: str, title: str, flat: bool = False
+        self,
+        repository: Repository,
+        files: tuple[RemoteFile, ...],
+        folder: str,
+        title: str,
+        flat: bool = False,
+        pickle: bool = False,
     ) -> None:
         """Fetch these files of a repository. The same wish twice goes on with the first."""
-        known = self.transfer_of(repository.id, folder)
-        if known is not None and known.files == files and known.state is not TransferState.DONE:
+        same = (
+            one for one in self._transfers if (one.repository, one.folder, one.files) == (repository.id, folder, files)
+        )
+        known = next((one for one in same if one.state is not TransferState.DONE), None)
+        if known is not None:
             self.go_on(known.id)
             return
         made = Transfer(
@@ -150,6 +162,7 @@ class Downloads(QObject):
             folder=folder,
             endpoint=repository.endpoint,
             flat=flat,
+            pickle=pickle,
         )
         self._transfers = (*self._transfers, made)
         self._keep()

@@ -130,3 +130,12 @@ def test_pickles_only_are_refused_in_words(desk: Desk, hub: Hub, qtbot: QtBot) -
     with qtbot.waitSignal(desk.downloads.failed, timeout=30_000) as caught:
         desk.downloads.get(plain)
     assert "offers nothing that is safe to open" in caught.args[0].headline
+
+
+def test_a_starter_behind_a_gate_is_shown_instead_of_refused_halfway(desk: Desk, hub: Hub, qtbot: QtBot) -> None:
+    hub.gated = "manual"
+    with qtbot.waitSignal(desk.downloads.found, timeout=30_000) as found:
+        desk.downloads.get(STARTER)
+        assert desk.downloads.is_asked(STARTER)
+    assert found.args[0].gate == "manual" and desk.downloads.transfers == ()
+    assert not desk.downloads.is_asked(STARTER)

@@ -73,6 +73,11 @@ def test_words_search_the_well_known_ones(studio, qtbot: QtBot) -> None:
     page.name.setText("CANNY sdxl")
     shown = [row.starter.id for row in page.starters if not row.isHidden()]
     assert "cn-canny-xl" in shown and len(shown) < 5 < everything
+    page.name.setText("refiner")
+    page.family.setCurrentIndex(page.family.findData("sdxl"))
+    page.family.activated.emit(page.family.currentIndex())
+    assert [row.starter.id for row in page.starters if not row.isHidden()] == ["sdxl-refiner"]
+    page.family.setCurrentIndex(0)
     page.name.setText("someone/canny")  # the name of a repository: nothing is hidden
     assert not any(row.isHidden() for row in page.starters) and page.look_up.isEnabled()
 

@@ -15,7 +15,7 @@ from studio.core.model_files import Kind, Traits
 from studio.engine.fake import FakeEngine
 from studio.state.plugin_room import PluginRoom
 from studio.ui.models.page import ModelsPage
-from tests.engine.intake.layouts import vae, write_weights
+from tests.engine.intake.layouts import SD1_INPAINT, checkpoint, vae, write_weights
 from tests.engine.intake.test_library import CONTROL, LORA, TINY_WHOLE
 
 
@@ -25,6 +25,7 @@ def page(make_studio, data: Path, qtbot: QtBot) -> ModelsPage:
     write_weights(models / "sub" / "house.safetensors", TINY_WHOLE)
     write_weights(models / "ink.safetensors", LORA, modelspec__trigger_phrase="inkwash")
     write_weights(models / "control_canny.safetensors", CONTROL)
+    write_weights(models / "mask.safetensors", checkpoint(SD1_INPAINT))
     write_weights(models / "inner.safetensors", vae(), modelspec__architecture="stable-diffusion-xl-v1-base/vae")
     (models / "<b>old.ckpt").write_bytes(b"\x80\x02}q\0.")
     studio = make_studio()
@@ -53,6 +54,13 @@ def test_a_lora_becomes_a_layer_without_being_copied(page: ModelsPage, data: Pat
     qtbot.waitUntil(lambda: len(studio.draft.draft.plugins) == 1, timeout=5000)
     ((parameter, ref),) = studio.draft.draft.plugins[0].use.files
     assert (parameter, ref.name, len(ref.sha256)) == ("file", "ink.safetensors", 64)
+
+
+def test_what_needs_more_than_a_prompt_is_not_offered_to_paint_with(page: ModelsPage) -> None:
+    (file,) = [file for file in page.studio.state.model_files.files if file.name == "mask"]
+    page.select(file.path)
+    assert not page.details.use.isVisible() and "needs more than a prompt" in page.details.purpose.text()
+    assert page.studio.window.settings.model.findData("mask") < 0
 
 
 def test_what_does_not_go_with_the_model_that_paints_is_refused_in_words(page: ModelsPage, qtbot: QtBot) -> None:

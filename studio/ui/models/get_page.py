@@ -133,13 +133,13 @@ class GetModelsPage(QDialog):
         for kind, group in groupby(self._downloads.starters(), lambda starter: starter.kind):
             known = kind.value != "unknown"
             heading = PlainLabel(kind_words(kind)[1] if known else self.tr("Detectors for control layers"), "title")
+            heading.setContentsMargins(0, 6 if self._headings else 0, 0, 0)
             column.addWidget(heading)
             rows = [StarterRow(starter) for starter in group]
             for row in rows:
                 row.wished.connect(self._downloads.get)
                 row.show_wished.connect(lambda starter: self.show_wished.emit(_place_of(starter)))
                 column.addWidget(row)
-            column.addSpacing(6)
             self._headings.append((heading, rows))
             self.starters += rows
         column.addStretch(1)
@@ -228,7 +228,7 @@ class GetModelsPage(QDialog):
         words = [] if "/" in text else text.split()  # with a slash it is the name of a repository
         for heading, rows in self._headings:
             for row in rows:
-                row.setVisible((not family or row.starter.family in (family, Family.ANY)) and row.says(words))
+                row.setVisible(_goes_with(row.starter, family) and row.says(words))
             heading.setVisible(any(not row.isHidden() for row in rows))
         none = all(row.isHidden() for row in self.starters)
         hint = self.tr(
@@ -256,7 +256,7 @@ class GetModelsPage(QDialog):
 
     def _is_here(self, row: StarterRow) -> bool:
         starter = row.starter
-        name = starter.files[-1].rpartition("/")[2] if starter.files else ""
+        name = starter.last
         if self._models.has(f"{starter.into}/{name}".rstrip("/"), starter.into):
             return True
         return bool(name) and not name.startswith(_PLAIN_NAMES) and self._models.has(name)
@@ -341,5 +341,11 @@ class GetModelsPage(QDialog):
 
 def _place_of(starter: Starter) -> str:
     """Where a starter lies, below a models folder."""
-    last = starter.files[-1].rpartition("/")[2] if starter.files and starter.files[-1].endswith(".safetensors") else ""
+    last = starter.last if starter.last.endswith(".safetensors") else ""
     return f"{starter.into}/{last}".rstrip("/")
+
+
+def _goes_with(starter: Starter, family: str) -> bool:
+    """Whether a starter is shown for a family; SDXL's refiner stands with SDXL."""
+    own = Family.SDXL if starter.family is Family.REFINER else starter.family
+    return not family or own in (family, Family.ANY)

@@ -121,6 +121,10 @@ def use_words(file: ModelFile) -> str:
     """What it is for and what “Use” does, in one sentence."""
     if file.kind is Kind.CHECKPOINT and file.family is Family.REFINER:
         return tr("Takes over the last steps of an SDXL model for finer detail.")
+    if file.kind is Kind.CHECKPOINT and not file.is_base:
+        return tr(
+            "It needs more than a prompt (a mask, a picture to edit, a depth map), which the studio does not do yet."
+        )
     return {
         Kind.CHECKPOINT: tr("Paints pictures by itself."),
         Kind.UNET: tr("Only the middle of a model, without text encoder and VAE; it cannot paint alone."),
