@@ -107,11 +107,21 @@ def page(theme: str) -> None:
     found.select(made.folder / "models" / "Lora" / "ink_wash.safetensors")
     made.wait(seconds=1.5)
     grab(made, found, f"models_page_{theme}")
+    made.window.models.choose("dreamshaper_8")
+    found.close()
+    made.wait(seconds=0.3)
+    made.window.models.show_page()
+    found = made.window.models.page
+    assert found is not None
+    found.select(made.folder / "models" / "Lora" / "blue hour.safetensors")  # goes with it; ink_wash did not with Mini
+    grab(made, found, f"models_page_fits_{theme}")
     found.select(made.folder / "models" / "Stable-diffusion" / "v2-1_768-ema-pruned.safetensors")
     grab(made, found, f"models_page_asks_{theme}")
     rows = [found.kinds.item(row).data(256) for row in range(found.kinds.count())]
     found.kinds.setCurrentRow(rows.index(Kind.UNKNOWN))
     grab(made, found, f"models_page_bad_{theme}")
+    found.select(made.folder / "models" / "Lora" / "half_a_lora.safetensors")
+    grab(made, found, f"models_page_cut_{theme}")
     found.search.setText("nothing like this")
     made.wait(seconds=0.4)
     grab(made, found, f"models_page_nothing_{theme}")
@@ -121,6 +131,19 @@ def page(theme: str) -> None:
     made.window.settings.model.view().window().grab().save(str(Path(sys.argv[1]) / f"models_combo_{theme}.png"))
     made.window.settings.model.hidePopup()
     made.take(f"models_window_{theme}")
+    made.close()
+
+
+def empty(theme: str) -> None:
+    """No model of the artist's yet, and none at all."""
+    from screenshots import Shot
+
+    made = Shot(theme=theme)
+    made.window.models.show_page()
+    found = made.window.models.page
+    made.wait(lambda: not made.studio.state.model_files.busy, 30)
+    grab(made, found, f"models_page_first_{theme}")
+    found.close()  # type: ignore[union-attr]
     made.close()
 
 
@@ -146,6 +169,11 @@ def get(theme: str) -> None:
     found = made.window.models.get_page
     assert found is not None
     grab(made, found, f"get_models_{theme}")
+    found.name.setText("canny")
+    grab(made, found, f"get_models_search_{theme}")
+    found.name.setText("watercolour")
+    grab(made, found, f"get_models_none_{theme}")
+    found.name.clear()
     weights = RemoteFile(path="unet/diffusion_pytorch_model.fp16.safetensors", size=1_719_125_304, sha256="0" * 64)
     rest = (
         RemoteFile(path="vae/diffusion_pytorch_model.fp16.safetensors", size=167_335_342),
@@ -182,4 +210,4 @@ def get(theme: str) -> None:
     made.close()
 
 
-ALL = (page, large, get)
+ALL = (page, empty, large, get)
