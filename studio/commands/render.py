@@ -111,7 +111,10 @@ def _add_more(parser: argparse.ArgumentParser) -> None:
         help="where it takes over (default %(default)s)",
     )
     parser.add_argument(
-        "--tiling", default="off", choices=tuple(Tiling), help="seamless: the picture goes on beyond these sides"
+        "--tiling",
+        default="off",
+        choices=[way.value for way in Tiling],
+        help="seamless: the picture goes on beyond these sides",
     )
     parser.add_argument(
         "--freeu",

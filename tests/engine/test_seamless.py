@@ -134,3 +134,13 @@ def _latents(engine: Any, made: Recipe) -> Any:
 def test_a_picture_to_begin_with_and_a_refiner_tile_too(engine: Any) -> None:
     made = recipe("sdxl", tiling=Tiling.X, init=FIRST, refiner=ModelRef(name="refiner"), refine_at=0.5)
     assert engine.render(made, bool).pixels != engine.render(replace(made, tiling=Tiling.OFF), bool).pixels
+
+
+def test_decoded_again_it_tiles_as_before(engine: Any) -> None:
+    """The latents of a picture whose studio ended before it was decoded."""
+    made = recipe("sd1", tiling=Tiling.BOTH)
+    kept: list[Any] = []
+    engine.forget()
+    pixels = engine.render(made, lambda progress: kept.append(progress.undecoded) or True).pixels
+    told = next(one for one in kept if one is not None)
+    assert engine.decode(told, bool).pixels == pixels
