@@ -289,7 +289,8 @@ class GetModelsPage(QDialog):
         self.name.clear()
         self.family.setCurrentIndex(0)
         self._show_starters()
-        self.layout().activate()
+        if (layout := self.layout()) is not None:
+            layout.activate()
         QTimer.singleShot(0, row, lambda: self._bring_into_sight(row))
 
     def _bring_into_sight(self, row: StarterRow) -> None:
