@@ -11,6 +11,7 @@ from studio.core.errors import StudioError
 from studio.core.model_files import Family, Kind
 
 SAFE = (".safetensors", ".json", ".txt", ".model", ".md")  # nothing else is fetched: other formats can run code
+PICKLES = (".pth", ".pt")
 _STEMS = ("diffusion_pytorch_model.", "model.", "model-", "diffusion_pytorch_model-")
 PARTS = ("unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 
@@ -35,6 +36,12 @@ class Starter:
     licence: str
     revision: str = "main"
     pickle: bool = False  # published only as one; made into .safetensors in a process of its own once it is here
+
+    @property
+    def last(self) -> str:
+        """The name of its last file as it will lie here; "" where the files are not named."""
+        name = PurePosixPath(self.files[-1]).name if self.files else ""
+        return str(PurePosixPath(name).with_suffix(".safetensors")) if self.pickle and name else name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +124,15 @@ def offline_problem() -> NetworkProblem:
     return NetworkProblem("The studio is set to stay offline.", "Switch “Stay offline” off to get models.")
 
 
-def is_safe_path(path: str) -> bool:
-    """Whether a file may be fetched: a plain relative path below the repository, of a format that runs no code."""
-    pure = PurePosixPath(path)
+def is_safe_path(path: str, pickle: bool = False) -> bool:
+    """Whether a file may be fetched: a plain relative path below the repository, of a format that runs no code.
+
+    `pickle`: one that will be made into such a format in a process of its own may come too.
+    """
+    pure, formats = PurePosixPath(path), (*SAFE, *(PICKLES if pickle else ()))
     plain = not pure.is_absolute() and ".." not in pure.parts and not set(path) & set('\\:\0<>"|?*')
-    return plain and bool(path) and pure.suffix.lower() in SAFE and not any(part.startswith(".") for part in pure.parts)
+    hidden = any(part.startswith(".") for part in pure.parts)
+    return plain and bool(path) and pure.suffix.lower() in formats and not hidden
 
 
 class TransferState(StrEnum):
@@ -150,6 +161,7 @@ class Transfer:
     folder: str
     endpoint: str
     flat: bool = False  # files go into the folder by their last name
+    pickle: bool = False  # see `Starter`
     state: TransferState = TransferState.WAITING
     file: str = ""
     file_done: int = 0

@@ -13,9 +13,10 @@ from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 
 from studio.core.errors import StorageProblem, StudioError
-from studio.core.hub import NetworkProblem, RemoteFile, Transfer, TransferState, is_safe_path
+from studio.core.hub import PICKLES, NetworkProblem, RemoteFile, Transfer, TransferState, is_safe_path
 from studio.core.safe_files import write_whole
 from studio.engine.hub.download import Paused, Source, fetch_file, forget_part, part_size
+from studio.engine.hub.make_safe import make_safe, safe_name
 
 MARGIN = 256 * 1024 * 1024  # bytes to leave free for everything else
 
@@ -65,14 +66,17 @@ class Fetcher:
 
     def missing_bytes(self, transfer: Transfer) -> int:
         """How much is still to come."""
-        have = sum(min(file.size, part_size(place_of(self._root, transfer, file))) for file in transfer.files)
-        return transfer.total - have
+        return transfer.total - sum(min(file.size, self._have(transfer, file)) for file in transfer.files)
+
+    def _have(self, transfer: Transfer, file: RemoteFile) -> int:
+        place = place_of(self._root, transfer, file)
+        return file.size if _is_made_safe(transfer, place) else part_size(place)
 
     def _check_before(self, transfer: Transfer) -> None:
         if self._offline():
             raise NetworkProblem("The studio is set to stay offline.", "Switch “Stay offline” off to get models.")
         for file in transfer.files:
-            if not is_safe_path(file.path):
+            if not is_safe_path(file.path, transfer.pickle):
                 raise NetworkProblem(f"“{file.path[:80]}” is of a kind that is not fetched.", "Nothing was changed.")
         missing = self.missing_bytes(transfer)
         folder = folder_of(self._root, transfer)
@@ -95,6 +99,11 @@ class Fetcher:
         url = f"{transfer.endpoint.rstrip('/')}/{transfer.repository}/resolve/{urllib.parse.quote(transfer.revision, safe='')}/{path}"
         first: list[int] = []
 
+        place = place_of(self._root, transfer, file)
+        if _is_made_safe(transfer, place):
+            self._progress(transfer, file, before, file.size, 0)
+            return
+
         def told(there: int) -> None:
             first.append(there) if not first else None
             self._progress(transfer, file, before, there, there - first[0])
@@ -105,11 +114,14 @@ class Fetcher:
         fetch_file(
             Source(url=url, repository=transfer.repository, token=token),
             file,
-            place_of(self._root, transfer, file),
+            place,
             lambda: stop() or self._offline(),
             told,
             checking,
         )
+        if place.suffix.lower() in PICKLES:
+            checking()
+            make_safe(place, stop)
         self._came += max(0, file.size - (first[0] if first else 0))
 
     def _progress(self, transfer: Transfer, file: RemoteFile, before: int, there: int, came: int) -> None:
@@ -128,6 +140,11 @@ class Fetcher:
         with self._lock:
             assert self._now is not None
             return self._now
+
+
+def _is_made_safe(transfer: Transfer, place: Path) -> bool:
+    """Whether a pickle was fetched and converted before."""
+    return transfer.pickle and place.suffix.lower() in PICKLES and safe_name(place).is_file()
 
 
 def folder_of(root: Path, transfer: Transfer) -> Path:

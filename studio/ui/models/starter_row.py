@@ -31,7 +31,9 @@ class StarterRow(QFrame):
         self.get.clicked.connect(lambda: (self.show_wished if self._here else self.wished).emit(self.starter))
         words = QVBoxLayout()
         words.setSpacing(2)
-        facts = "  ·  ".join(filter(None, (family_words(starter.family), size_words(starter.size), starter.licence)))
+        pickle = self.tr("a pickle, made safe in a process of its own") if starter.pickle else ""
+        told = (family_words(starter.family), size_words(starter.size), starter.licence, pickle)
+        facts = "  ·  ".join(filter(None, told))
         words.addWidget(PlainLabel(starter.title, "headline"))
         words.addWidget(PlainLabel(starter.about, wrap=True))
         words.addWidget(PlainLabel(facts, "faint"))

@@ -110,4 +110,4 @@ def test_the_starters_are_whole_and_name_no_host() -> None:
     assert "://" not in text and json.loads(text)
     for one in starters:
         assert clean_name(one.repository) == one.repository and one.size > 0 and one.licence and one.about.endswith(".")
-        assert all(is_safe_path(file) for file in one.files) and ".." not in one.into
+        assert all(is_safe_path(file, one.pickle) for file in one.files) and ".." not in one.into
