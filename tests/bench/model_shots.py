@@ -210,4 +210,28 @@ def get(theme: str) -> None:
     made.close()
 
 
-ALL = (page, empty, large, get)
+def settings(theme: str) -> None:
+    """The settings panel: what a few-step model offers, what is asked, and the fields behind “More”."""
+    from dataclasses import replace
+
+    from studio.core.choices import Tiling
+    from studio.core.recipe import FreeU, ModelRef
+
+    made = model_shot(theme)
+    made.window.resize(1280, 1250)
+    made.window.models.choose("sd_xl_turbo_1.0_fp16")
+    made.studio.draft.set_guidance_scale(7.0)
+    made.take(f"settings_offer_{theme}")
+    made.window.models.choose("v2-1_768-ema-pruned")
+    made.take(f"settings_asks_{theme}")
+    made.window.models.choose("sd_xl_base_1.0")
+    unusual = {"clip_skip": 1, "freeu": FreeU(b1=1.3, b2=1.4), "tiling": Tiling.X, "weights": False}
+    named = {"refiner": ModelRef(name="sd_xl_refiner_1.0"), "vae": ModelRef(name="vae-ft-mse-840000-ema-pruned")}
+    made.studio.draft.change(replace(made.studio.draft.draft, **unusual, **named), "unusual")
+    made.take(f"settings_folded_{theme}")
+    made.window.settings.more.head.click()
+    made.take(f"settings_more_{theme}")
+    made.close()
+
+
+ALL = (page, empty, large, get, settings)

@@ -14,16 +14,14 @@ from studio.core.choices import Spacing
 from studio.core.draft import PluginLayer
 from studio.core.model_files import Prediction
 from studio.core.recipe import FileRef, PluginRef, PluginUse
+from studio.engine.intake.digests import digest_file
 from tests.engine.intake.layouts import write_weights
 from tests.engine.intake.test_library import LORA_XL, SMALL_XL
 
 if TYPE_CHECKING:
     from tests.ui.conftest import MakeStudio
 
-LCM = PluginUse(
-    plugin=PluginRef(id="lora"), type="adapter", part="lora", values=(("weight", 1.0),),
-    files=(("file", FileRef(name="lcm_lora_sdxl.safetensors", sha256="ab" * 32)),),
-)  # fmt: skip
+LCM = PluginUse(plugin=PluginRef(id="lora"), type="adapter", part="lora", values=(("weight", 1.0),))
 
 
 @pytest.fixture
@@ -68,7 +66,9 @@ def test_a_few_step_model_brings_its_settings_and_offers_them_again(studio: Stud
 def test_a_few_step_lora_offers_what_it_was_made_for(studio: Studio) -> None:
     row, draft = studio.window.settings.offer, studio.draft
     studio.window.models.choose("dreams")
-    draft.add_plugin(LCM)
+    digest = digest_file(next(file.path for file in studio.state.model_files.files if file.name == "lcm_lora_sdxl"))
+    lcm = replace(LCM, files=(("file", FileRef(name="lcm_lora_sdxl.safetensors", sha256=digest)),))
+    draft.add_plugin(lcm)
     assert row.isVisible()
     assert row.words.text().startswith("“lcm_lora_sdxl” was made for 4 steps with LCM")
     row.use.click()
@@ -76,7 +76,7 @@ def test_a_few_step_lora_offers_what_it_was_made_for(studio: Studio) -> None:
     assert not row.isVisible()
     draft.undo_stack.undo()
     assert row.isVisible()
-    draft.set_plugin(0, PluginLayer(use=LCM, enabled=False))
+    draft.set_plugin(0, PluginLayer(use=lcm, enabled=False))
     assert not row.isVisible()
 
 

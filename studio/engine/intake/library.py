@@ -102,7 +102,9 @@ class Library:
                             found.append(file)
         with self._lock:
             if not stop() and folders == self._folders:
-                self._found, self._scanned = tuple(found), True
+                # Digests and answers may have come while the folders were walked.
+                self._found = tuple(_refreshed(file, self._memory[str(file.path)]) for file in found)
+                self._scanned = True
         self._keep(0.0)
         return self.installed()
 

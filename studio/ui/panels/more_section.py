@@ -39,7 +39,7 @@ class _Line:
 
 
 class MoreSection(QWidget):
-    """Mutable state: the draft on show, and whether the section is open.
+    """Mutable state: the draft on show and what of it matters here, and whether the section is open.
 
     Signals: `edited(Draft, str, str)` - the draft with one of them changed, the words for undo, and what merges with
     the step before ("" for nothing); `opened(bool)`.
@@ -52,6 +52,7 @@ class MoreSection(QWidget):
         super().__init__(parent)
         self.setObjectName("moreSection")
         self._models, self._draft = models, Draft()
+        self._shown: tuple[object, ...] = ()
         self.head = QToolButton()
         self.head.setObjectName("moreButton")
         self.head.setText(self.tr("More"))
@@ -86,6 +87,11 @@ class MoreSection(QWidget):
     def show_draft(self, draft: Draft) -> None:
         """Show a draft without telling anybody."""
         self._draft = draft
+        names = [name for line in self._lines for name in line.fields]
+        shown = (draft.model, draft.guidance_scale, *(getattr(draft, name) for name in names)), self._models.files
+        if shown == self._shown:  # another field was typed into
+            return
+        self._shown = shown
         self.clip_skip.setMaximum(max(self._skip_max(), draft.clip_skip))
         with QSignalBlocker(self.clip_skip), QSignalBlocker(self.weights), QSignalBlocker(self.freeu):
             self.clip_skip.setValue(draft.clip_skip)

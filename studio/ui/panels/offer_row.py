@@ -92,11 +92,11 @@ class OfferRow(QFrame):
         """The LoRA of a plugin layer that works, among the files that are here."""
         if not layer.enabled or dict(layer.use.values).get("weight") == 0:
             return None
+        loras = [file for file in self._models.files if file.kind is Kind.LORA and not file.problem]
         for _, ref in layer.use.files:
-            for file in self._models.files:
-                if file.kind is Kind.LORA and not file.problem and (
-                    file.path.name == ref.name or (ref.sha256 and file.sha256 == ref.sha256)
-                ):  # fmt: skip
+            for file in loras:
+                told = file.sha256 == ref.sha256 if file.sha256 and ref.sha256 else file.path.name == ref.name
+                if told:
                     return file
         return None
 

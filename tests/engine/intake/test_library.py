@@ -286,3 +286,18 @@ def test_a_file_from_anywhere_comes_first_with_what_was_said_of_it(tmp_path: Pat
     assert library.find("same").path == outside
     said.put(digest_file(outside), (("prediction", "v_prediction"),))
     assert Library((tmp_path / "m",), said=said).take_in(outside).traits.prediction is Prediction.V
+
+
+def test_an_answer_given_while_folders_are_walked_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_weights(tmp_path / "sd21.safetensors", SMALL_2)
+    library = Library((tmp_path,))
+    (found,) = library.scan()
+    walk = library_module.find_candidates
+
+    def slow(folder: Path, stop: object) -> object:
+        yield from walk(folder)
+        library.answer(found, prediction=Prediction.V)  # from another thread, when all was looked into
+
+    monkeypatch.setattr(library_module, "find_candidates", slow)
+    (later,) = library.scan()
+    assert (later.traits.prediction, later.asked) == (Prediction.V, ())
