@@ -94,16 +94,11 @@ def _cells_of(store: GalleryStore, note: PlotNote) -> tuple[Picture | None, ...]
     """The pictures of a plot's cells. The studio may have died between a file and the note that it is there."""
     from studio.gallery.just_saved import saved_since
 
-    ids = {cell.recipe: known.picture for cell, known in zip(note.plot.cells, note.cells, strict=True)}
-    unsure = [
-        cell.recipe
-        for cell, known in zip(note.plot.cells, note.cells, strict=True)
-        if not known.picture and not known.over
-    ]
-    ids |= saved_since(store.folders, unsure, note.at - _JUST_BEFORE)
-    made = {picture.id: picture for picture in store.get_many(filter(None, ids.values()))}
-    pictures = [made.get(known.picture or ids[c.recipe]) for c, known in zip(note.plot.cells, note.cells, strict=True)]
-    return tuple(None if picture is None or picture.made_with.sheet else picture for picture in pictures)
+    cells = tuple(zip(note.plot.cells, note.cells, strict=True))
+    unsure = [cell.recipe for cell, known in cells if not known.picture and not known.over]
+    just_saved = saved_since(store.folders, unsure, note.at - _JUST_BEFORE)  # their rows may be missing, too
+    made = {picture.id: picture for picture in store.get_many(known.picture for known in note.cells if known.picture)}
+    return tuple(made.get(known.picture) if known.picture else just_saved.get(cell.recipe) for cell, known in cells)
 
 
 def _draw_plot(

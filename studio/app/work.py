@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from studio.core.errors import StorageProblem
@@ -21,6 +21,8 @@ from studio.state.job_queue import JobQueue
 from studio.state.messages import Messages
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from studio.core.events import Failed
     from studio.core.library_lock import Holder
     from studio.core.picture import Picture
@@ -61,15 +63,19 @@ def make_queue(
         spool=spool,
     )
 
-    files.run(partial(left_over, journal, spool, partial(_is_saved, folders)), queue.restore)
+    files.run(partial(left_over, journal, spool, partial(_is_saved, store, cache(store.finish_saves))), queue.restore)
     return queue
 
 
-def _is_saved(folders: Folders, job: Kept) -> bool:
-    """Whether the end of the studio came between a picture and the word that it is saved."""
+def _is_saved(store: GalleryStore, finish_saves: Callable[[], None], job: Kept) -> bool:
+    """Whether the end of the studio came between a picture and the word that it is saved.
+
+    It may have come between its last byte and its name: such a save is finished first, or it would be made twice.
+    """
     from studio.gallery.just_saved import was_saved
 
-    return was_saved(folders, job.recipe, job.since)
+    finish_saves()
+    return was_saved(store.folders, job.recipe, job.since)
 
 
 def _save(store: GalleryStore, rendered: Rendered, recipe: Recipe, parents: tuple[Link, ...]) -> Picture:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from studio.core.errors import StudioError
 from studio.core.paths import Folders
+from studio.core.picture import Picture
 from studio.core.recipe import Recipe
 from studio.gallery.names import is_id, time_of
 from studio.gallery.png import read_imprint, stored_form
+from studio.gallery.rows import UNKNOWN
 
 LOOKED_AT = 500  # pictures after `since`; the wanted one is among the first
 
@@ -21,17 +23,30 @@ def was_saved(folders: Folders, recipe: Recipe, since: float) -> bool:
     return bool(saved_since(folders, (recipe,), since))
 
 
-def saved_since(folders: Folders, recipes: Iterable[Recipe], since: float) -> dict[Recipe, str]:
-    """Which of these recipes have a file that was saved after `since`, and the id of the first picture of each."""
+def saved_since(folders: Folders, recipes: Iterable[Recipe], since: float) -> dict[Recipe, Picture]:
+    """Which of these recipes have a file that was saved after `since`, and the first picture of each, as its file says.
+
+    Sheets are passed over: their recipe is what their cells were varied from.
+    """
     wanted = {stored_form(recipe): recipe for recipe in recipes}
-    found: dict[Recipe, str] = {}
+    found: dict[Recipe, Picture] = {}
     for file in _after(folders.pictures, datetime.fromtimestamp(since, UTC))[:LOOKED_AT]:
         if len(found) == len(wanted):
             break
         with suppress(StudioError):
-            recipe = wanted.get(read_imprint(file).recipe)
-            if recipe is not None:
-                found.setdefault(recipe, file.stem)
+            imprint = read_imprint(file)
+            recipe, made_with = wanted.get(imprint.recipe), imprint.made_with or UNKNOWN
+            if recipe is not None and recipe not in found and not made_with.sheet:
+                found[recipe] = Picture(
+                    id=file.stem,
+                    recipe=imprint.recipe,
+                    made_with=made_with,
+                    file=file,
+                    width=imprint.width,
+                    height=imprint.height,
+                    created=imprint.created or time_of(file.stem),
+                    parents=imprint.parents,
+                )
     return found
 
 

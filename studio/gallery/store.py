@@ -64,6 +64,10 @@ class GalleryStore:
         self._shelf.open(compare=False)
         return self
 
+    def finish_saves(self) -> None:
+        """Finish or clear away what a kill interrupted between a picture's bytes and its name. Raises nothing."""
+        self._shelf.sweep()
+
     def close(self) -> None:
         """Let go of the index. The store opens again when it is used again."""
         self._finder.keep()

@@ -1,8 +1,9 @@
 """The whole studio as a process of its own, to be killed: `python -m tests.reliability.process DATA DEED [N]`.
 
-DEED says what becomes of it: "wait" stays until it is killed; "segfault" reads address 0 in the engine thread at a step
-after the N-th picture; "die_early" ends hard before the window is ready; "report" prints what a start found, as JSON, and
-closes; "again" goes on with what waited and decodes what was made, waits for it, reports and closes.
+DEED says what becomes of it: "wait" stays until it is killed, "plot" kills itself at the N-th picture of a plot; "segfault" reads
+address 0 in the engine thread at a step after the N-th picture; "die_early" ends hard before the window is ready;
+"report" prints what a start found, as JSON, and closes; "again" goes on with what waited and decodes what was made, waits
+for it, reports and closes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -21,9 +23,11 @@ import studio.app.opening
 from studio.app import Studio
 from studio.core.draft import Draft
 from studio.core.job import JobState
+from studio.core.plot import Axis, plan
 from studio.engine.fake import FakeEngine
 
 WAITING = 4
+CELLS = 12
 TYPED_MS = 2000  # what was typed so long ago must be kept
 
 
@@ -33,7 +37,7 @@ class Deeds:
     def __init__(self, data: Path, deed: str, number: int) -> None:
         self.data, self.deed, self.number = data, deed, number
         self.engine = FakeEngine(before_step=self.before_step, seconds_per_step=0.002)
-        self.begun = 0
+        self.begun = self.saved = 0
         self.studio: Studio | None = None
 
     def before_step(self, step: int) -> None:
@@ -46,7 +50,7 @@ class Deeds:
         studio.queue.picture_added.connect(self.on_picture)
         if self.deed == "die_early":
             os._exit(3)
-        elif self.deed in ("wait", "segfault"):
+        elif self.deed in ("wait", "plot", "segfault"):
             studio.queue.engine_ready.connect(lambda _: QTimer.singleShot(0, studio.window, self.work))
         else:
             QTimer.singleShot(50, studio.window, self.look)
@@ -61,18 +65,33 @@ class Deeds:
 
     def submit(self) -> None:
         assert self.studio is not None
+        if self.deed == "plot":
+            self.plot(self.studio)
+            return
         for seed in range(100, 100 + self.number + WAITING):
             self.studio.queue.submit(Draft(prompt="to be kept", seed=seed, steps=4))  # refused to who may only look
         print("ready", flush=True)
 
+    def plot(self, studio: Studio) -> None:
+        plots = studio.state.plots
+        base = plots.base(Draft(prompt="to be kept", seed=1, steps=4))
+        field = next(field for field in plots.fields(base) if field.id == "seed")
+        plots.start(plan(base, [Axis(field=field, values=tuple(range(100, 100 + CELLS)))]))
+
     def on_picture(self, picture: object) -> None:
         print(f"saved {picture.id}", flush=True)  # type: ignore[attr-defined]
+        self.saved += 1
+        if self.deed == "plot" and self.saved == self.number:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def look(self) -> None:
         """Once the work that was left is known: go on with it or report."""
         studio = self.studio
         assert studio is not None
-        if studio.queue._background is not None and not studio.queue._background.wait(0):
+        plots = studio.state.plots
+        compares = studio.queue.refusal is None and not studio.store._shelf.compared  # rows may be missing till then
+        busy = compares or plots._left is not None or plots.is_drawing
+        if busy or (studio.queue._background is not None and not studio.queue._background.wait(0)):
             QTimer.singleShot(20, studio.window, self.look)
         elif self.deed == "again" and self.is_left(studio):
             studio.queue.go_on()
@@ -99,6 +118,8 @@ class Deeds:
             "jobs": {state: seeds for state, seeds in states.items() if seeds},
             "prompt": studio.draft.draft.prompt,
             "pictures": studio.store.count(),
+            "cells": [cell.state.value for cell in studio.state.plots.cells],
+            "sheet": studio.state.plots.sheet is not None,
         }
         print(json.dumps(card), flush=True)
         studio.window.close()

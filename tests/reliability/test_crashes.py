@@ -18,7 +18,7 @@ import pytest
 
 from studio.core.paths import PROJECT
 from studio.core.session import LAST_LOG
-from tests.reliability.process import WAITING
+from tests.reliability.process import CELLS, WAITING
 
 SECONDS = 60
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
@@ -94,6 +94,25 @@ def test_a_native_crash_loses_nothing(start: Any, data: Path) -> None:
     assert card["pictures"] == 3 + WAITING - 1, "all but the one that was running"
     assert card["jobs"]["interrupted"] == [103], "which never runs again by itself"
     assert all("ended unexpectedly" not in message["headline"] for message in card["messages"])
+
+
+@pytest.mark.parametrize("saved", [1, 4])
+def test_a_killed_plot_is_half_done_and_ends_when_it_may_go_on(start: Any, saved: int) -> None:
+    cells = CELLS
+    assert start("plot", saved).wait(SECONDS) == -signal.SIGKILL
+    card = told(start("report"))
+    states = card["cells"]
+    assert len(states) == cells and set(states) <= {"done", "interrupted", "held"}
+    assert states.count("done") == card["pictures"] >= saved, "every saved picture is in its cell"
+    assert states == sorted(states, key=["done", "interrupted", "held"].index), "made in their order"
+    assert not card["sheet"] and states.count("held") >= 1
+    assert notice(card, "half done")["headline"].endswith(f"{card['pictures']} of {cells} pictures are made.")
+    assert "waiting" not in notice(card, "ended unexpectedly")["hint"], "each job is told of once"
+    assert told(start("report"))["cells"] == states, "nothing is made before the artist says so"
+    card = told(start("again"))
+    rest = set(card["cells"]) - {"done"}
+    assert rest <= {"interrupted"} and card["sheet"]
+    assert card["pictures"] == card["cells"].count("done") + 1, "the cells and their sheet"
 
 
 def test_a_kill_between_two_pictures(start: Any) -> None:
