@@ -166,6 +166,7 @@ def build(
     annotators = Annotators(partial(all_folders, folders, settings), folders.maps, shelf, device)
     if engine is None:
         engine = make_engine(places, store.inputs.read, device, plugins=room, library=shelf, annotators=annotators)
+        engine.compiled_folder = folders.compiled
     elif callable(engine):
         engine = engine(room, store.inputs.read)
     _obey_settings(settings, engine)
@@ -326,6 +327,8 @@ def _on_opened(state: StudioState, store: GalleryStore, _nothing: None) -> None:
 def _obey_settings(settings: Settings, engine: Engine) -> None:
     if hasattr(engine, "on_fault"):  # an engine without plugins has no such choice
         engine.on_fault = settings.get("plugin_fault")
+    if hasattr(engine, "compile"):
+        engine.compile = settings.get("compile")
 
 
 def _save_settings(settings: Settings, folders: Folders | None, files: Background, engine: Engine) -> None:

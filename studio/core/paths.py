@@ -43,6 +43,11 @@ class Folders:
         return self.root / "cache" / "maps"
 
     @property
+    def compiled(self) -> Path:
+        """What the model's compiler keeps from start to start; may be deleted at any time."""
+        return self.root / "cache" / "compiled"
+
+    @property
     def index(self) -> Path:
         return self.root / "index.sqlite3"
 

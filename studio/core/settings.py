@@ -75,6 +75,15 @@ SETTINGS: tuple[Setting, ...] = (
         help="Show the list of what a picture says every time, or only where not all of it can be taken over.",
     ),
     Setting(
+        name="compile",
+        default="off",
+        choices=("off", "automatic"),
+        title="Compile the model",
+        help="Automatic: on an NVIDIA card the second picture of a size, and those after it, are made quicker. The first "
+        "one is made as ever, while the model is compiled beside it for some minutes. The last bits differ, so a picture "
+        "made this way is made again closely, not exactly; its details say so.",
+    ),
+    Setting(
         name="offline",
         default=False,
         title="Stay offline",

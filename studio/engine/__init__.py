@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from studio.core.events import EngineReady, Suggest
     from studio.core.recipe import Recipe
     from studio.engine.annotators import Annotators
+    from studio.engine.diffusion.compiled import Mode
     from studio.engine.diffusion.engine import DiffusionEngine
     from studio.engine.guests import OnFault
     from studio.engine.intake.library import Library
@@ -27,7 +28,8 @@ __all__ = ["Engine", "LazyEngine", "PluginHost", "Progress", "RenderCancelled", 
 class LazyEngine:
     """The diffusion engine, imported at the first call of `prepare` or `render` in the thread that calls.
 
-    `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails.
+    `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails. So may
+    `compile`: "automatic" compiles the model on a graphics card; `compiled_folder` is where the compiler keeps its files.
     """
 
     def __init__(
@@ -42,6 +44,8 @@ class LazyEngine:
     ) -> None:
         self._arguments = (tuple(model_folders), read_image, device, plugins, on_fault, library, annotators)
         self.on_fault: OnFault = on_fault
+        self.compile: Mode = "off"
+        self.compiled_folder: Path | None = None
         self._engine: DiffusionEngine | None = None
         self._fresh = False
 
@@ -75,6 +79,7 @@ class LazyEngine:
 
             self._engine = DiffusionEngine(*self._arguments)
         self._engine.on_fault = self.on_fault
+        self._engine.compiler.mode, self._engine.compiler.folder = self.compile, self.compiled_folder
         return self._engine
 
 

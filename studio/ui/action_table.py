@@ -158,6 +158,9 @@ def _queue(do: Commands) -> tuple[ActionRow, ...]:
                   enabled=lambda: bool(queue.held)),
         ActionRow(id="clear_jobs", menu="queue", text=tr("C&lear what is over"), icon="check", slot=queue.clear_finished,
                   enabled=lambda: any(job.state.is_final for job in queue.jobs)),
+        ActionRow(id="compile", menu="queue", text=tr("Co&mpile the model (NVIDIA)"), slot=do.toggle_compile, checked=do.compiles,
+                  tip=tr("The second picture of a size and those after it are made quicker, but not to the last bit the same"),
+                  line=True),
     )  # fmt: skip
 
 

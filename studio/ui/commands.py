@@ -44,6 +44,9 @@ class Commands(QObject):
     def previews(self) -> bool:
         return bool(self.state.settings.get("preview"))
 
+    def compiles(self) -> bool:
+        return self.state.settings.get("compile") == "automatic"
+
     def picture(self) -> Picture | None:
         """The picture that a command is about: the chosen one in the library, otherwise the one on show."""
         history = self.window.history
@@ -144,6 +147,9 @@ class Commands(QObject):
 
     def toggle_preview(self) -> None:
         self.set_setting("preview", not self.previews())
+
+    def toggle_compile(self) -> None:
+        self.set_setting("compile", "off" if self.compiles() else "automatic")
 
     def toggle_theme(self) -> None:
         name = "dark" if self.is_light() else "light"

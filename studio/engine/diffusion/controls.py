@@ -17,6 +17,7 @@ from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Recipe, Size
 from studio.engine.annotators import Annotators
 from studio.engine.control_maps import control_map
+from studio.engine.diffusion.compiled import CompiledJob, shadow_of
 from studio.engine.diffusion.denoise import Residuals
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.union import control_type, told
@@ -24,6 +25,7 @@ from studio.engine.protocol import ReadImage
 
 _KEPT = 16
 _NO_GUESTS: Mapping[int, Residuals] = {}
+Job = CompiledJob | None
 
 
 class GivenHint(nn.Module):
@@ -41,10 +43,13 @@ class GivenHint(nn.Module):
 class ControlNetResiduals:
     """One control layer at work; obeys `denoise.Residuals`. Outside its part of the steps nothing is computed."""
 
-    def __init__(self, controlnet: Any, embedding: Tensor, use: ControlUse, control_type: int | None = None) -> None:
+    def __init__(
+        self, controlnet: Any, embedding: Tensor, use: ControlUse, control_type: int | None = None, job: Job = None
+    ) -> None:
         """`control_type`: which input of a union reads the layer; None for a network of one kind."""
         self._controlnet, self._embedding, self._use = controlnet, embedding, use
         self._control_type = control_type
+        self._run = controlnet if job is None else job.of(controlnet, shadow_with_hint)
 
     def __call__(self, step: StepContext) -> UNetResiduals | None:
         if not self.acts_at(step.index, step.count):
@@ -52,19 +57,22 @@ class ControlNetResiduals:
         slot = self._controlnet.controlnet_cond_embedding
         slot.embedding = self._embedding
         union = self._control_type is not None
+        weight, later = (self._use.weight, 1.0) if self._run is self._controlnet else (1.0, self._use.weight)
         try:
-            down, mid = self._controlnet(
+            down, mid = self._run(
                 step.model_input,
                 step.timestep,
                 encoder_hidden_states=step.text,
                 controlnet_cond=[self._embedding] if union else self._embedding,  # not looked at: the slot answers
-                conditioning_scale=self._use.weight,
+                conditioning_scale=weight,
                 added_cond_kwargs=None if step.added is None else dict(step.added),
                 return_dict=False,
                 **({} if self._control_type is None else told(self._controlnet, self._control_type, step.model_input)),
             )
         finally:
             slot.embedding = None
+        if later != 1.0:  # the same products: a compiled network serves every weight
+            down, mid = [tensor * later for tensor in down], mid * later
         return UNetResiduals(down=tuple(down), mid=mid)
 
     def acts_at(self, index: int, count: int) -> bool:
@@ -88,9 +96,10 @@ class Controls:
         poll: Callable[[], None],
         guests: Mapping[int, Residuals] = _NO_GUESTS,
         note: Callable[[str], None] = lambda _sentence: None,
+        job: Job = None,
     ) -> list[Residuals]:
         """The layers of a recipe in their order, ready for the loop. `guests`: of plugins' kinds, by `id` of the use.
-        `note` is told which network reads what.
+        `note` is told which network reads what; `job` has compiled ones.
 
         Raises `StudioError` for pictures or models that cannot be used.
         """
@@ -106,7 +115,7 @@ class Controls:
                 note(f"{use.kind} is read by {name}.")
             controlnet = with_hint_slot(network)
             embedding = self._embedding(use, recipe.size, model, controlnet, branches)
-            ready.append(ControlNetResiduals(controlnet, embedding, use, number))
+            ready.append(ControlNetResiduals(controlnet, embedding, use, number, job))
         return ready
 
     def with_nets(self, recipe: Recipe, model: Model) -> Recipe:
@@ -136,6 +145,13 @@ class Controls:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return known
+
+
+def shadow_with_hint(controlnet: nn.Module) -> nn.Module:
+    """What is compiled in a ControlNet's place: its conditioning is the embedding already."""
+    shadow: Any = shadow_of(controlnet)
+    shadow.controlnet_cond_embedding = nn.Identity()
+    return shadow  # type: ignore[no-any-return]
 
 
 def with_hint_slot(controlnet: Any) -> Any:

@@ -134,11 +134,12 @@ def denoise(
     `text` (guidance.branches, tokens, features) in the UNet's type. `timestep_cond` is for distilled UNets only,
     `added` for SDXL's (see `StepContext`).
     """
-    timesteps = sampler.timesteps
+    told = sampler.timesteps  # the solver's are on the host: it looks numbers up by them, and nobody waits for a device
+    timesteps = on_device(told, latents.device)
     with attention or nullcontext():
         for index, timestep in enumerate(timesteps):
             copies = torch.cat([latents] * guidance.branches) if guidance.branches > 1 else latents
-            scaled = sampler.scale(copies, timestep)
+            scaled = sampler.scale(copies, told[index])
             model_input = scaled.to(text.dtype)
             step = StepContext(
                 index=index, count=len(timesteps), timestep=timestep, model_input=model_input, text=text, added=added
@@ -147,10 +148,17 @@ def denoise(
             guess = guidance(guess_once(unet, step, beside, timestep_cond).float(), step)
             if pull is not None:
                 guess = pull(GuidedGuess(context=step, latents=scaled[-1:].float(), guess=guess, added=beside))
-            latents = sampler.step(guess, timestep, latents)
+            latents = sampler.step(guess, told[index], latents)
             for look in after_step:
                 latents = look(StepResult(context=step, guess=guess, latents=latents))
     return latents
+
+
+def on_device(timesteps: Tensor, device: torch.device) -> Tensor:
+    """Timesteps where the UNet is; Apple's GPUs know no 64-bit floats."""
+    if device.type == "mps" and timesteps.dtype == torch.float64:
+        timesteps = timesteps.float()
+    return timesteps.to(device)
 
 
 def total(parts: Sequence[UNetResiduals | None]) -> UNetResiduals:

@@ -17,6 +17,7 @@ from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
 from studio.engine.annotators import Annotators
+from studio.engine.diffusion.compiled import Compiler
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
 from studio.engine.diffusion.identity import identified
@@ -49,7 +50,8 @@ class DiffusionEngine:
     """Makes pictures with Stable Diffusion 1.x, 2.x and XL models. State: `_ready`, `_learnt`, and `_last`, the last job's
     picture.
 
-    `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails.
+    `on_fault` may be set at any time, from any thread: what becomes of the next picture when a plugin fails. So may
+    `compiler.mode`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class DiffusionEngine:
         self._plugins, self.on_fault = plugins, on_fault
         self._ready: _Ready | None = None
         self._last: tuple[tuple[object, ...], Rendered, tuple[Stamp, ...]] | None = None
+        self.compiler = Compiler()
         self._learnt: dict[tuple[object, ...], Level] = {}  # where a picture that lacked memory begins next time
 
     def prepare(self) -> EngineReady:
@@ -122,6 +125,7 @@ class DiffusionEngine:
 
     def close(self) -> None:
         """Let go of models and device memory."""
+        self.compiler.close()
         self._let_go()
         self._ready = None
 
@@ -154,7 +158,7 @@ class DiffusionEngine:
             model = self._loaded(recipe, ready, report)
         place = Placement(model, level)
         pixels = self._paint(guests, model, ready, report, began, place)
-        rendered = _finished(guests, model, ready, pixels, report, began)
+        rendered = _finished(guests, model, ready, pixels, report, began, self.compiler.words)
         if not guests.faults:
             self._last = (made_from, rendered, tuple(guests.files.stamps))
         return rendered
@@ -184,6 +188,7 @@ class DiffusionEngine:
             spoilt=ready.pool.clear,
             place=place,
             tiny=ready.pool.tiny,
+            compiler=self.compiler,
         )
         with ExitStack() as stack:
             latents = painter.paint(guests, model, _refiner_of(recipe, model, ready, report), stack)
@@ -225,13 +230,22 @@ class DiffusionEngine:
         free()
 
 
-def _finished(guests: Guests, model: Model, ready: _Ready, pixels: Pixels, report: Reporter, began: float) -> Rendered:
-    """A decoded picture after picture tools and scorers, with its circumstances."""
+def _finished(
+    guests: Guests,
+    model: Model,
+    ready: _Ready,
+    pixels: Pixels,
+    report: Reporter,
+    began: float,
+    more: tuple[tuple[str, str], ...] = (),
+) -> Rendered:
+    """A decoded picture after picture tools and scorers, with its circumstances and `more` of them."""
     pixels = guests.retouch(pixels, report.phase)
     scores = guests.score(pixels, report.phase)
     made_with = replace(_made_with(model, ready.device, pixels, began), scores=scores, notes=tuple(guests.notes))
     if guests.sampler_version is not None:
-        made_with = replace(made_with, versions=(*made_with.versions, _version_of(guests.sampler_version)))
+        more = (*more, _version_of(guests.sampler_version))
+    made_with = replace(made_with, versions=(*made_with.versions, *more))
     return Rendered(pixels=pixels, made_with=made_with, recipe=guests.changed_recipe())
 
 

@@ -20,7 +20,7 @@ from studio.core.paths import RESOURCES
 from studio.core.recipe import ModelRef
 from studio.core.weights import read_weight_header
 from studio.engine.checkpoints import controlnet_base, in_words
-from studio.engine.diffusion.devices import Device
+from studio.engine.diffusion.devices import Device, moved
 from studio.engine.diffusion.parts import Parts, Poll, load_controlnet, load_folder, load_vae
 from studio.engine.diffusion.previews import LatentToRGB, load_preview
 from studio.engine.diffusion.prompts import TextEncoder
@@ -150,7 +150,7 @@ class ModelPool:
             self._vaes.clear()
             single = place.is_file()
             vae = load_vae_file(place, key[2], model.family) if single else load_vae(_inside(place, "vae"), key[2])
-            self._vaes[known] = vae.to(self._device.torch_device)
+            self._vaes[known] = moved(vae, self._device.torch_device)
         vae = self._vaes[known]
         if vae.config.latent_channels != model.vae.config.latent_channels:
             raise ModelMissing(
@@ -165,7 +165,7 @@ class ModelPool:
         key = str(place)
         if key not in model.controlnets:
             loaded = load_union if union else load_controlnet_file if place.is_file() else load_controlnet
-            model.controlnets[key] = loaded(place, model.dtype).to(model.device)
+            model.controlnets[key] = moved(loaded(place, model.dtype), model.device)
         return name, model.controlnets[key]
 
     def usual_net(self, model: Model, kind: ControlKind) -> ModelRef | None:
@@ -242,7 +242,7 @@ class ModelPool:
         device = self._device.torch_device
         for module in (*(tower.model for tower in parts.text.towers), parts.unet, parts.vae):
             poll()
-            module.to(device)
+            moved(module, device)
         return Model(
             name=name,
             folder=place,

@@ -14,6 +14,7 @@ from studio.core.errors import BadRecipe
 from studio.core.recipe import Recipe, Size
 from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
 from studio.engine.diffusion.beginnings import start_latents
+from studio.engine.diffusion.compiled import CompiledJob, Compiler
 from studio.engine.diffusion.conditioning import read_prompt, timestep_cond
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals, StepResult, Unguided, denoise
@@ -22,6 +23,7 @@ from studio.engine.diffusion.guest_sampler import GuestSampler
 from studio.engine.diffusion.guides import Source, prepare_guides
 from studio.engine.diffusion.latents import seeded
 from studio.engine.diffusion.models import Model
+from studio.engine.diffusion.pacing import looking
 from studio.engine.diffusion.placement import Level, Placement
 from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
@@ -30,6 +32,8 @@ from studio.engine.diffusion.seamless import seamless, works_in_tiles
 from studio.engine.diffusion.tiny import TinyDecoder
 from studio.engine.guests import Guests
 from studio.engine.protocol import ReadImage
+
+HOST = torch.device("cpu")  # where solvers look up their numbers: they would wait for a graphics card at each step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,7 @@ class Painter:
     spoilt: Callable[[], None]  # called when a plugin left a model changed
     place: Placement
     tiny: Callable[[Model], TinyDecoder | None]  # for sharp previews
+    compiler: Compiler
 
     def paint(self, guests: Guests, model: Model, refiner: Callable[[], Model] | None, stack: ExitStack) -> Tensor:
         """Latents (1, channels, height / f, width / f) of the finished picture. Adapters go with `stack`.
@@ -63,8 +68,10 @@ class Painter:
         report.phase("reading the prompt")
         with self.place.at_work(*(tower.model for tower in model.text.towers)):
             said = read_prompt(recipe, model, guidance.branches, adapters)
+        plain = not adapters and recipe.freeu is None and recipe.tiling is Tiling.OFF and not recipe.exact
+        job = stack.enter_context(self.compiler.job(plain and self.place.level is Level.WHOLE))
         with self.place.at_work(*model.controlnets.values()):
-            residuals = self._residuals(guests, model, guidance.branches, adapters)
+            residuals = self._residuals(guests, model, guidance.branches, adapters, job)
         pull = prepare_guides(guests, denoiser, source, report.phase)
         if recipe.init is not None:
             report.phase("reading the picture")
@@ -76,14 +83,14 @@ class Painter:
         report.begin()
         with self.place.at_work(*networks, *([] if pull is None else [model.vae])), interruptible(networks, report):
             latents = denoise(
-                model.unet,
+                job.of(model.unet),
                 sampler,
                 start,
                 said.text,
                 guidance=guidance,
                 residuals=residuals,
                 pull=pull,
-                after_step=(_Watch(report, self._previewer(model, sampler), 0, calls),),
+                after_step=(looking(_Watch(report, self._previewer(model, sampler), 0, calls), model.device),),
                 timestep_cond=said.timestep_cond,
                 added=said.added,
             )
@@ -105,6 +112,7 @@ class Painter:
         with place.at_work(*(tower.model for tower in model.text.towers)):
             said = read_prompt(recipe, model, guidance.branches)
         report.phase("refining")
+        watch = _Watch(report, self._previewer(model, sampler), max(calls - left, 0), max(calls, left))
         wraps = seamless((model.unet,), recipe.tiling)
         with place.at_work(model.unet), interruptible((model.unet,), report), wraps:
             return denoise(
@@ -113,7 +121,7 @@ class Painter:
                 latents,
                 said.text,
                 guidance=guidance,
-                after_step=(_Watch(report, self._previewer(model, sampler), max(calls - left, 0), max(calls, left)),),
+                after_step=(looking(watch, model.device),),
                 timestep_cond=said.timestep_cond,
                 added=said.added,
             )
@@ -122,7 +130,9 @@ class Painter:
         tiny = self.tiny(model) if self.place.level < Level.TILES else None  # where memory was short, nothing more
         return Previewer(model.to_rgb, sampler.prediction_type, sampler.alphas_cumprod, tiny)
 
-    def _residuals(self, guests: Guests, model: Model, branches: int, adapters: Sequence[Attached]) -> list[Residuals]:
+    def _residuals(
+        self, guests: Guests, model: Model, branches: int, adapters: Sequence[Attached], job: CompiledJob
+    ) -> list[Residuals]:
         """ControlNets and what adapters add, in the order of the recipe: control layers, then plugin layers."""
         recipe = guests.recipe
         if recipe.controls:
@@ -134,7 +144,7 @@ class Painter:
             for adapter in adapters
             if adapter.steering.residuals is not None
         }
-        ready_made = self.controls.prepare(recipe, model, branches, self.report.poll, given, guests.note_once)
+        ready_made = self.controls.prepare(recipe, model, branches, self.report.poll, given, guests.note_once, job)
         return ready_made + [given[id(use)] for use in recipe.plugins if id(use) in given]
 
 
@@ -205,4 +215,4 @@ def _own_sampler(recipe: Recipe, model: Model, generator: torch.Generator) -> Di
         seed=recipe.seed,
         learns_variance=model.learns_variance,
     )
-    return make_sampler(scheduler, recipe.scheduler, recipe.spacing, recipe.steps, model.device, generator)
+    return make_sampler(scheduler, recipe.scheduler, recipe.spacing, recipe.steps, HOST, generator)
