@@ -28,6 +28,7 @@ from studio.core.recipe import ControlUse, Size
 from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, make_engine
 from studio.engine.annotators import Annotators
+from studio.engine.estimate.budget import Estimator, finder
 from studio.engine.intake.places import FilePlaces, all_folders, make_library, own_folders
 from studio.engine.missing import starters
 from studio.engine.models import advice_for, list_models
@@ -35,6 +36,7 @@ from studio.engine.protocol import ReadImage
 from studio.gallery.store import GalleryStore
 from studio.state.aftermath import tell_aftermath, tell_safe_mode
 from studio.state.background import Background
+from studio.state.budgets import Budgets
 from studio.state.control_maps import ControlMaps, Here
 from studio.state.draft_keeper import DraftKeeper, load_draft
 from studio.state.draft_model import DraftModel
@@ -73,6 +75,7 @@ THREADS = (
     "pictures",
     "control maps",
     "tokens",
+    "budget",
     "plugins",
     "models",
     "digests",
@@ -279,6 +282,7 @@ def _state(
         control_maps=control_maps,
         intake=intake,
         tokens=Tokens(_CountTokens(places, shelf), threads["tokens"]),
+        budgets=Budgets(draft, queue, Estimator(finder(shelf)), threads["budget"]),
         settings=settings,
         settings_saver=saver,
         read_input=images.read,

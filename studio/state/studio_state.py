@@ -11,6 +11,7 @@ from PySide6.QtGui import QImage
 from studio.core.advice import Advice
 from studio.core.recipe import ImageRef
 from studio.core.settings import Settings
+from studio.state.budgets import Budgets
 from studio.state.compare import Comparison
 from studio.state.control_maps import ControlMaps
 from studio.state.draft_model import DraftModel
@@ -54,6 +55,7 @@ class StudioState:
     control_maps: ControlMaps
     intake: InputIntake
     tokens: Tokens
+    budgets: Budgets
     settings: Settings
     settings_saver: Callable[[], None]
     read_input: ReadInput

@@ -20,6 +20,7 @@ from studio.ui.gallery.import_wishes import ImportWishes
 from studio.ui.gallery.wishes import LAYOUT_VERSION, HistoryWishes
 from studio.ui.icons import app_icon
 from studio.ui.model_wishes import ModelWishes
+from studio.ui.panels.budget_line import BudgetLine
 from studio.ui.panels.control import ControlPanel
 from studio.ui.panels.jobs import JobsView
 from studio.ui.panels.plugins import PluginPanel
@@ -79,7 +80,7 @@ class MainWindow(QMainWindow):
     # Building
     def _make_panels(self) -> None:
         state = self.state
-        self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins)
+        self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins, BudgetLine(state.budgets))
         self.settings = SettingsPanel(state)
         self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins, state.model_files)
         self.plugin_panel = PluginPanel(state.draft, state.plugins, state.read_input)

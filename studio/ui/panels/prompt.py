@@ -18,7 +18,10 @@ from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
 
 class PromptPanel(QWidget):
-    """Two fields with their token counts over Generate and Cancel. Wishes to generate and cancel are the buttons' clicks."""
+    """Two fields with their token counts over Generate and Cancel. Wishes to generate and cancel are the buttons' clicks.
+
+    `below` stands under these.
+    """
 
     def __init__(
         self,
@@ -26,6 +29,7 @@ class PromptPanel(QWidget):
         queue: JobQueue,
         tokens: Tokens,
         plugins: PluginsModel,
+        below: QWidget | None = None,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -43,7 +47,7 @@ class PromptPanel(QWidget):
         self.typed.clicked.connect(draft.use_typed_prompt)
         self.generate = self._generate_button()
         self.cancel = self._cancel_button()
-        self._lay_out()
+        self._lay_out(below)
         self.prompt.edited.connect(draft.set_prompt)
         self.negative.edited.connect(draft.set_negative_prompt)
         draft.changed.connect(self._show)
@@ -52,7 +56,7 @@ class PromptPanel(QWidget):
         self._show(draft.draft)
         self._show_jobs()
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, last: QWidget | None) -> None:
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 12)
         column.setSpacing(4)
@@ -72,6 +76,9 @@ class PromptPanel(QWidget):
         buttons.addWidget(self.generate, 1)
         buttons.addWidget(self.cancel)
         column.addLayout(buttons)
+        if last is not None:
+            column.addSpacing(4)
+            column.addWidget(last)
 
     def _heading(self, text: str, field: str) -> QHBoxLayout:
         row = QHBoxLayout()
