@@ -55,6 +55,7 @@ class Library:
         said: Said | None = None,
     ) -> None:
         self._lock = threading.RLock()
+        self._telling = threading.Lock()
         self._said = said or Said()
         self._folders = tuple(folders)
         self._file, self._ships = memory, ships
@@ -190,8 +191,9 @@ class Library:
             if key not in self._memory:
                 raise StudioError(f"“{file.name}” is no longer known.", "Look for models again.")
             answers = tuple(sorted((dict(self._memory[key].answers) | said).items()))
-            self._said.put(self._memory[key].sha256, answers)
-            return self._change(key, 0.0, answers=answers)
+            self._memory[key] = replace(self._memory[key], answers=answers)
+        self._tell(key)
+        return self._change(key, 0.0)
 
     def take_in(self, path: Path) -> ModelFile:
         """A file or folder that lies anywhere, before all that lies in the folders.
@@ -211,10 +213,19 @@ class Library:
 
     def _remember_digest(self, key: str, sha256: str) -> ModelFile:
         """With it comes what was said of the same bytes elsewhere, and what was said of these is kept by it."""
-        with self._lock:
-            answers = self._memory[key].answers or self._said.of(sha256)
-        self._said.put(sha256, answers)
-        return self._change(key, KEEP_SECONDS, sha256=sha256, answers=answers)
+        elsewhere = self._said.of(sha256)
+        with self._lock:  # what is answered meanwhile must not be lost
+            known = self._memory[key]
+            self._memory[key] = replace(known, sha256=sha256, answers=known.answers or elsewhere)
+        self._tell(key)
+        return self._change(key, KEEP_SECONDS)
+
+    def _tell(self, key: str) -> None:
+        """Keep by digest what was said of a file: what stands in the memory now, whoever comes last."""
+        with self._telling:  # not `_lock`, which the window waits for: this waits for the disk
+            with self._lock:
+                known = self._memory[key]
+            self._said.put(known.sha256, known.answers)
 
     def _by_reading(self, sha256: str, kind: Kind, poll: Callable[[], None]) -> ModelFile | None:
         """The file of this digest among those that have none yet: moved and renamed since, and never read here."""
