@@ -139,6 +139,7 @@ def use_words(file: ModelFile) -> str:
         Kind.UPSCALER: tr("Enlarges finished pictures."),
         Kind.TEXT_ENCODER: tr("Reads prompts for models that come in parts; nothing to do."),
         Kind.IMAGE_ENCODER: tr("Works by itself: IP-Adapters look through it."),
+        Kind.DETECTOR: tr("Works by itself: control layers find their maps with it."),
     }.get(file.kind, "")
 
 
