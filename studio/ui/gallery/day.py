@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QFont, QFontMetrics, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QScrollBar, QStyle, QStyleOptionSlider, QWidget
 
 from studio.ui.gallery.captions import day_words
-from studio.ui.gallery.layout import HEADING_PX, GridLayout
+from studio.ui.gallery.layout import HEADING_PX, GridLayout, Section
 from studio.ui.gallery.tiles import paint_heading
 from studio.ui.theme import colors, ui_font
 
@@ -22,16 +22,38 @@ def pinned_rect(grid: GridLayout, offset: int, width: int) -> QRect:
     return QRect() if pinned is None else QRect(0, pinned[1], width, HEADING_PX)
 
 
-def paint_pinned(painter: QPainter, grid: GridLayout, offset: int, width: int, today: date) -> None:
-    """The heading of the day whose tiles go by at the upper edge; the next day's pushes it away."""
-    pinned = grid.pinned(offset)
-    if pinned is None:
-        return
-    section, top = pinned
-    painter.fillRect(QRect(0, top, width, HEADING_PX), colors().color("panel"))
-    place = QRect(grid.left, top, grid.cell * grid.columns, HEADING_PX)
-    paint_heading(painter, place, section.day, section.count, today)
-    painter.fillRect(QRect(0, top + HEADING_PX - 1, width, 1), colors().color("border"))
+class PinnedHeading:
+    """Paints the heading of the day whose tiles go by at the upper edge; the next day's pushes it away.
+
+    Mutable state: `_image` and `_key`, what was painted last: while one scrolls through a day it is only copied.
+    """
+
+    def __init__(self) -> None:
+        self._image = QImage()
+        self._key: tuple[object, ...] = ()
+
+    def paint(self, painter: QPainter, grid: GridLayout, offset: int, width: int, today: date) -> None:
+        """Where `pinned_rect` says, opaque."""
+        pinned = grid.pinned(offset)
+        if pinned is None:
+            return
+        section, top = pinned
+        tokens, ratio = colors(), painter.device().devicePixelRatioF()
+        key = (section, grid.left, grid.cell * grid.columns, width, today, ratio, tokens)
+        if key != self._key:
+            self._image, self._key = self._painted(section, grid, width, today, ratio), key
+        painter.drawImage(0, top, self._image)
+
+    def _painted(self, section: Section, grid: GridLayout, width: int, today: date, ratio: float) -> QImage:
+        image = QImage(QSize(width, HEADING_PX) * ratio, QImage.Format.Format_ARGB32_Premultiplied)
+        image.setDevicePixelRatio(ratio)
+        image.fill(colors().color("panel"))
+        painter = QPainter(image)
+        place = QRect(grid.left, 0, grid.cell * grid.columns, HEADING_PX)
+        paint_heading(painter, place, section.day, section.count, today)
+        painter.fillRect(QRect(0, HEADING_PX - 1, width, 1), colors().color("border"))
+        painter.end()
+        return image
 
 
 class DateBubble(QWidget):

@@ -24,7 +24,7 @@ from studio.core.library import Query
 from studio.core.picture import Picture
 from studio.state.gallery_model import GalleryModel
 from studio.ui.gallery.choice import Choice, ranges
-from studio.ui.gallery.day import DateBubble, paint_pinned, pinned_rect
+from studio.ui.gallery.day import DateBubble, PinnedHeading, pinned_rect
 from studio.ui.gallery.layout import HEADING_PX, Box, GridLayout, Section
 from studio.ui.gallery.tiles import GAP, Tile, paint_heading, paint_tile
 from studio.ui.theme import colors
@@ -70,6 +70,7 @@ class TileGrid(QAbstractItemView):
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # else the tiles would jump
+        self._pinned = PinnedHeading()
         self.bubble = DateBubble(self.verticalScrollBar(), self)
         self.verticalScrollBar().sliderReleased.connect(self.bubble.hide)
         self.setAutoScroll(False)  # it would also follow what nobody chose
@@ -317,28 +318,38 @@ class TileGrid(QAbstractItemView):
             return
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         grid, offset, area = self.grid(), self.verticalOffset(), event.rect()
-        top, bottom = area.top() + offset, area.bottom() + 1 + offset
-        today = date.today()
-        for section in grid.headings_between(top, bottom):
+        today, pinned = date.today(), pinned_rect(self.grid(), self.verticalOffset(), self.viewport().width())
+        region = event.region() - pinned  # what lies below the pinned heading is not seen
+        for section in grid.headings_between(area.top() + offset, area.bottom() + 1 + offset):
             place = QRect(grid.left, section.top - offset, grid.cell * grid.columns, section.tiles - section.top)
-            paint_heading(painter, place, section.day, section.count, today)
-        rows, region, spots = grid.rows_between(top, bottom), event.region(), event.region().rectCount() > 1
-        chosen = [(part.top(), part.bottom()) for part in self.choice.parts()]
-        current = self.currentIndex().row() if self.hasFocus() else -1
-        for row, picture in zip(rows, self._pictures.pictures_at(rows), strict=False):
-            box = grid.box(row)
-            cell = QRect(box.x, box.y - offset, box.width, box.height)
-            if not spots or region.intersects(cell):
-                selected = any(first <= row <= last for first, last in chosen)
-                paint_tile(painter, cell, self._tile(picture, selected, row == self._hovered, row == current))
-        if top < offset + HEADING_PX:
-            paint_pinned(painter, grid, offset, self.viewport().width(), today)
+            if region.intersects(place):
+                paint_heading(painter, place, section.day, section.count, today)
+        self._paint_tiles(painter, region)
+        if event.region().intersects(pinned):
+            self._pinned.paint(painter, grid, offset, self.viewport().width(), today)
         if self._pictures.first_sight.is_holding and self._is_all_made():
             self._pictures.first_sight.end()
         if self._band is not None:
             painter.setPen(QPen(colors().color("accent"), 1))
             painter.setBrush(colors().color("accent", 40))
             painter.drawRect(self._band.translated(0, -offset))
+
+    def _paint_tiles(self, painter: QPainter, region: QRegion) -> None:
+        """The tiles that a region of the viewport touches, each once: Qt gives its rectangles from top to bottom."""
+        grid, offset, done = self.grid(), self.verticalOffset(), 0
+        spots = region.rectCount() > 1
+        chosen = [(part.top(), part.bottom()) for part in self.choice.parts()]
+        current = self.currentIndex().row() if self.hasFocus() else -1
+        for rect in region:
+            rows = grid.rows_between(rect.top() + offset, rect.bottom() + 1 + offset)
+            rows = range(max(rows.start, done), max(rows.stop, done))
+            done = rows.stop
+            for row, picture in zip(rows, self._pictures.pictures_at(rows), strict=False):
+                box = grid.box(row)
+                cell = QRect(box.x, box.y - offset, box.width, box.height)
+                if not spots or region.intersects(cell):
+                    selected = any(first <= row <= last for first, last in chosen)
+                    paint_tile(painter, cell, self._tile(picture, selected, row == self._hovered, row == current))
 
     def _tile(self, picture: Picture | None, selected: bool, hovered: bool, current: bool) -> Tile:
         thumbnails = self._pictures.thumbnails
