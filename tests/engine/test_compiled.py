@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,3 +209,42 @@ def test_a_picture_of_the_engine_is_the_same_compiled(engine: Any) -> None:
     for other in (replace(CONTROLLED, tiling=Tiling.BOTH), replace(CONTROLLED, exact=True)):
         assert "compiled" not in dict(engine.render(other, lambda _: True).made_with.versions)
     engine.compiler.close()
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_torchs_own_compiler_works_and_keeps_its_files_where_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))  # put back after the test
+
+    class Small(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inside = torch.nn.Sequential(torch.nn.Linear(16, 16), torch.nn.SiLU(), torch.nn.Linear(16, 4))
+            self.device = torch.device("cpu")
+
+        def forward(self, states: torch.Tensor, *, times: float) -> torch.Tensor:
+            answer: torch.Tensor = self.inside(states) * times
+            return answer
+
+    network, states = Small().eval(), torch.randn(2, 16)
+    compiler = on_cpu("inductor")
+    compiler.folder = tmp_path
+    for calls in (0, 1):
+        with compiler.job(plain=True) as job, torch.no_grad():
+            watched = job.of(network)
+            torch.testing.assert_close(watched(states, times=2.0), network(states, times=2.0))
+            assert watched.quick == calls
+        compiler.wait()
+    compiler.close()
+    assert any(tmp_path.rglob("*"))
+
+
+def test_the_wish_reaches_the_engine_with_the_next_job(tiny_folder: Path, tmp_path: Path) -> None:
+    from studio.engine import make_engine
+
+    lazy = make_engine((tiny_folder,), lambda ref: b"", "cpu")
+    assert lazy._made().compiler.mode == "off"
+    lazy.compile, lazy.compiled_folder = "automatic", tmp_path
+    assert (lazy._made().compiler.mode, lazy._made().compiler.folder) == ("automatic", tmp_path)
+    lazy.close()
