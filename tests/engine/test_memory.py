@@ -172,3 +172,47 @@ def test_the_demand_tells_pictures_apart_by_what_takes_memory() -> None:
     assert engine_module._demand(RECIPE) == engine_module._demand(replace(RECIPE, seed=1, prompt="x", steps=9))
     larger: Recipe = replace(RECIPE, size=Size(width=512, height=512))
     assert engine_module._demand(RECIPE) != engine_module._demand(larger)
+
+
+def test_weights_rest_in_eight_bits_and_the_picture_stays_close(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from studio.core.verify import distance
+
+    recipe = replace(RECIPE, exact=False)
+    plain = engine.render(recipe, go_on)
+    model: Model = engine._made_ready().pool.get(recipe.model, False, lambda: None)
+    before = bytes_of(model.unet)
+    monkeypatch.setattr(engine_module, "levels_of", lambda *_: (Level.EIGHT,))
+    monkeypatch.setattr(engine, "_foresee", lambda *_: Level.EIGHT)
+    engine.forget()
+    rendered = engine.render(recipe, go_on)
+    assert rendered.made_with.notes == (WORDS[Level.EIGHT],)
+    assert bytes_of(model.unet) < 0.6 * before
+    assert next(model.unet.conv_in.parameters()).dtype == torch.float8_e4m3fn
+    assert rendered.pixels != plain.pixels
+    apart = distance(rendered.pixels, plain.pixels)
+    assert apart is not None
+    assert apart.psnr > 25
+    monkeypatch.setattr(engine_module, "levels_of", levels_of)
+    monkeypatch.setattr(engine, "_foresee", lambda *_: Level.WHOLE)
+    engine.forget()
+    assert engine.render(recipe, go_on).pixels == plain.pixels  # loaded afresh: no bit is lost for good
+
+
+def test_eight_bits_are_not_for_every_picture() -> None:
+    cuda = torch.device("cuda")
+    assert Level.EIGHT in levels_of(cuda, eight=True)
+    assert Level.EIGHT not in levels_of(cuda)
+    assert Level.EIGHT not in levels_of(torch.device("mps"), eight=True)
+    assert not engine_module.may_rest_in_eight(RECIPE)  # exact
+    assert engine_module.may_rest_in_eight(replace(RECIPE, exact=False))
+
+
+def test_a_processor_begins_where_the_estimate_fits(engine: Any) -> None:
+    """Its system would end the program, not refuse."""
+    from studio.engine.estimate.budget import Estimator, folder_finder
+
+    engine.render(replace(RECIPE, model=replace(RECIPE.model, name="sd2")), go_on)
+    engine._foresee._tell = Estimator(folder_finder(engine._model_folders), lambda: 1)  # hardly a byte is free
+    rendered = engine.render(RECIPE, go_on)
+    assert rendered.made_with.notes == (WORDS[Level.TILES],)
+    assert [model.name for model in engine._made_ready().pool._kept.values()] == ["sd1"]

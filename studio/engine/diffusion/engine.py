@@ -16,10 +16,11 @@ from studio.core.events import EngineReady, Suggest
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
 from studio.core.recipe import PluginRef, Recipe
-from studio.engine.annotators import Annotators
+from studio.engine.annotators import Annotators, check_detectors
 from studio.engine.diffusion.compiled import Compiler
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
+from studio.engine.diffusion.foresight import Foresight
 from studio.engine.diffusion.identity import identified
 from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, undecoded
 from studio.engine.diffusion.memory import as_out_of_memory, free, is_lack
@@ -28,6 +29,7 @@ from studio.engine.diffusion.painting import Painter, check_size
 from studio.engine.diffusion.placement import WORDS, Level, Placement, is_spoilt_for, levels_of
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.snapshot import settings_kept
+from studio.engine.estimate.need import may_rest_in_eight
 from studio.engine.found_files import Stamp, still_there
 from studio.engine.guests import Guests, OnFault
 from studio.engine.intake.library import Library
@@ -71,6 +73,7 @@ class DiffusionEngine:
         self._ready: _Ready | None = None
         self._last: tuple[tuple[object, ...], Rendered, tuple[Stamp, ...]] | None = None
         self.compiler = Compiler()
+        self._foresee = Foresight(library, model_folders)
         self._learnt: dict[tuple[object, ...], Level] = {}  # where a picture that lacked memory begins next time
 
     def prepare(self) -> EngineReady:
@@ -80,8 +83,8 @@ class DiffusionEngine:
 
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
-        levels = levels_of(self._made_ready().device.torch_device)
-        level = self._learnt.get(_demand(recipe), levels[0])
+        levels = levels_of(self._made_ready().device.torch_device, may_rest_in_eight(recipe))
+        level = self._learnt.get(_demand(recipe)) or self._foresee(recipe, levels, self.prepare())
         while True:
             try:
                 return self._guarded(recipe, partial(self._render, recipe, Reporter(recipe.steps, on_progress), level))
@@ -145,6 +148,7 @@ class DiffusionEngine:
 
     def _attempt(self, guests: Guests, ready: _Ready, report: Reporter, began: float, level: Level) -> Rendered:
         """Make the picture with the guests that are left."""
+        check_detectors(guests.recipe, self._annotators)
         model = self._loaded(guests.recipe, ready, report)
         guests.recipe = ready.controls.with_nets(guests.recipe, model)
         guests.recipe = recipe = identified(guests, ready.pool, report)
@@ -156,6 +160,8 @@ class DiffusionEngine:
         if is_spoilt_for(model, level):
             ready.pool.clear()
             model = self._loaded(recipe, ready, report)
+        if level >= Level.TILES:
+            ready.pool.forget_others(model)
         place = Placement(model, level)
         pixels = self._paint(guests, model, ready, report, began, place)
         rendered = _finished(guests, model, ready, pixels, report, began, self.compiler.words)

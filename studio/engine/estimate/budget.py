@@ -34,7 +34,7 @@ class Estimator:
         kind = ready.device.split(":")[0]
         if kind not in _KINDS or ready.dtype not in _WIDTHS:
             return None
-        facts = DeviceFacts(kind=kind, width=_WIDTHS[ready.dtype])
+        facts = DeviceFacts(kind=kind, width=_WIDTHS[ready.dtype], eight=kind == "cuda")
         try:
             told = needs(recipe, facts, self._find, self._headers)
         except (ModelMissing, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
