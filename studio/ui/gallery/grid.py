@@ -340,7 +340,7 @@ class TileGrid(QAbstractItemView):
         spots = region.rectCount() > 1
         chosen = [(part.top(), part.bottom()) for part in self.choice.parts()]
         current = self.currentIndex().row() if self.hasFocus() else -1
-        for rect in region:
+        for rect in region:  # type: ignore[attr-defined]  # PySide knows how to walk it, its stubs do not
             rows = grid.rows_between(rect.top() + offset, rect.bottom() + 1 + offset)
             rows = range(max(rows.start, done), max(rows.stop, done))
             done = rows.stop
