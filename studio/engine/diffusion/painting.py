@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from studio.core.budget import Level
 from studio.core.choices import Tiling
 from studio.core.errors import BadRecipe
 from studio.core.recipe import Recipe, Size
@@ -24,7 +25,7 @@ from studio.engine.diffusion.guides import Source, prepare_guides
 from studio.engine.diffusion.latents import seeded
 from studio.engine.diffusion.models import Model
 from studio.engine.diffusion.pacing import looking
-from studio.engine.diffusion.placement import Level, Placement
+from studio.engine.diffusion.placement import Placement
 from studio.engine.diffusion.previews import Previewer
 from studio.engine.diffusion.progress import Reporter, interruptible
 from studio.engine.diffusion.schedulers import DiffusersSampler, make_sampler, make_scheduler
