@@ -81,7 +81,7 @@ def given(monkeypatch: pytest.MonkeyPatch, states: Callable[[str], Any], tmp_pat
                 (tmp_path / f"{stem}{end}").touch()
     import torch
 
-    from studio.engine.diffusion import convert, detectors
+    from studio.engine.diffusion import convert, detector_networks
     from tests.engine import random_detectors
 
     def read(file: Path) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def given(monkeypatch: pytest.MonkeyPatch, states: Callable[[str], Any], tmp_pat
         tensors = dict(convert._tensors(convert._inside(loaded), ""))
         return {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
 
-    monkeypatch.setattr(detectors, "read", read)
+    monkeypatch.setattr(detector_networks, "read", read)
     load = torch.load
     torch.load = lambda path, **_: random_detectors.published(Path(path).stem, states(Path(path).stem))
     yield
