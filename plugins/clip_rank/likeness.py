@@ -66,7 +66,7 @@ def mini_clip(model: Path) -> Compare:
             "Mini's CLIP was trained beside another text encoder than the one that is here.",
             "Restore both files of resources/mini, or train the stage “clip” again.",
         )
-    weights = {name: value.float() for name, value in load_file(file).items()}
+    weights = {name: value.float() for name, value in load_file(file, backend="pread").items()}
     tower = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).eval()
     tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
 

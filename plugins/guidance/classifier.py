@@ -50,7 +50,7 @@ class ClassifierGuide:
             shapes = read_weight_header(file).shapes
             if shapes.get("head.weight", (0,))[0] != len(KINDS):
                 raise ModelMissing(f"“{file.name}” is not Mini's classifier.", "Install the guidance plugin again.")
-            self._kept = (file, NoisyClassifier.of(load_file(file)))
+            self._kept = (file, NoisyClassifier.of(load_file(file, backend="pread")))
         return self._kept[1]
 
 

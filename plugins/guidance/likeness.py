@@ -64,7 +64,7 @@ def load_mini(model: Path, device: Any = "cpu") -> Likeness:  # Any: a torch dev
             "Mini's CLIP was trained beside another text encoder than the one that is here.",
             "Restore both files of resources/mini, or train the stage “clip” again.",
         )
-    tower = ImageTower.of(load_file(file)).to(device)
+    tower = ImageTower.of(load_file(file, backend="pread")).to(device)
     text = CLIPTextModel.from_pretrained(model / "text_encoder", dtype=torch.float32).to(device).eval()
     tokenizer = CLIPTokenizer.from_pretrained(model / "tokenizer")
 

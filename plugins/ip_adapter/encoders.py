@@ -117,7 +117,7 @@ def look(encoder: Encoder, design: Design, picture: Image.Image, denoiser: Denoi
 
 def _eye(encoder: Encoder, denoiser: Denoiser) -> tuple[Any, Any]:
     try:
-        eye = Eye.of(load_file(encoder.files[0])).to(device=denoiser.device, dtype=denoiser.dtype)
+        eye = Eye.of(load_file(encoder.files[0], backend="pread")).to(device=denoiser.device, dtype=denoiser.dtype)
     except (KeyError, RuntimeError) as error:
         raise ModelMissing("Mini's picture tower cannot be used.", "Restore resources/mini.", str(error)) from None
 

@@ -173,7 +173,7 @@ def _compute(found: Found, encoder: Encoder, picture: Image.Image, denoiser: Den
     """Look, project, and take keys and values: once for a picture, as the tokens are the same at every step."""
     seen = look(encoder, found.design, picture, denoiser)
     try:
-        with safe_open(found.file, framework="pt") as opened:
+        with safe_open(found.file, framework="pt", backend="pread") as opened:
             tokens = _projection(found, opened, denoiser)(seen)
             numbers = range(len(cross_attentions(denoiser.unet)))
             layers = [

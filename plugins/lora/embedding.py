@@ -91,7 +91,7 @@ def _word(asked: str, file: Path, key: str) -> str:
 def _load(file: Path, keys: tuple[str, ...]) -> list[Tensor]:
     """(vectors, features) in float32 for each key. Raises `ModelMissing`."""
     try:
-        with safe_open(file, "pt") as stream:
+        with safe_open(file, "pt", backend="pread") as stream:
             tables = [stream.get_tensor(key).float().reshape(-1, stream.get_slice(key).get_shape()[-1]) for key in keys]
     except (SafetensorError, OSError) as error:
         raise ModelMissing(f"“{file.name}” cannot be read.", "Fetch it again.", str(error)) from None

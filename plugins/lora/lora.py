@@ -61,7 +61,7 @@ def _strengths(use: Use) -> dict[str, float]:
 def _load(file: Path) -> dict[str, Tensor]:
     """All tensors of a file on the processor. Raises `ModelMissing` for one that holds no numbers."""
     try:
-        with safe_open(file, "pt") as stream:
+        with safe_open(file, "pt", backend="pread") as stream:
             tensors = {key: stream.get_tensor(key).clone() for key in stream.keys()}  # noqa: SIM118  (no mapping)
     except (SafetensorError, OSError) as error:
         raise ModelMissing(f"“{file.name}” cannot be read.", "Fetch it again.", str(error)) from None

@@ -150,7 +150,7 @@ def load(found: Found) -> Any:
     with torch.device("meta"):
         network = _empty(found.design)
     try:
-        tensors = load_file(found.file)
+        tensors = load_file(found.file, backend="pread")
         network.load_state_dict({found.names[name]: value.clone() for name, value in tensors.items()}, assign=True)
     except (OSError, RuntimeError, ValueError, KeyError) as error:
         raise _unusable(found.file, "it could not be loaded", str(error)) from error

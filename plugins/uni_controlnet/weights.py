@@ -224,7 +224,7 @@ def _fill(network: torch.nn.Module, found: Found, wanted: dict[str, str]) -> Non
         raise _unusable(found, f"{len(wrong)} of its tensors are missing or of the wrong shape", ", ".join(wrong))
     in_file = {ours: name for name, ours in found.names.items()}
     try:
-        with safe_open(found.file, framework="pt") as opened:
+        with safe_open(found.file, framework="pt", backend="pread") as opened:
             tensors = {inside: opened.get_tensor(in_file[ours]).clone() for ours, inside in wanted.items()}
     except (OSError, RuntimeError, ValueError) as error:
         raise _unusable(found, "it could not be loaded", str(error)) from error
