@@ -34,7 +34,7 @@ class StatusLine(QStatusBar):
         self.waiting = PlainLabel()
         self.device = PlainLabel(self.tr("Engine is waking up …"))
         self.memory = PlainLabel()
-        plain_tooltip(self.memory, self.tr("Memory the studio uses"))
+        plain_tooltip(self.memory, self.tr("Memory the studio uses, with its models, of the machine's"))
         self.setContentsMargins(12, 0, 12, 0)
         self.addWidget(self.bar)
         self.addWidget(self.progress, 1)
@@ -73,6 +73,7 @@ class StatusLine(QStatusBar):
         self.device.setText(f"{ready.device}  ·  {ready.dtype}")
         words = self.tr("The engine's device and number format")
         plain_tooltip(self.device, f"{words}\n{memory(ready.memory_bytes)}" if ready.memory_bytes else words)
+        self._show_memory()
         self._show_jobs()
 
     def _show_no_engine(self, error: StudioError) -> None:
@@ -80,8 +81,10 @@ class StatusLine(QStatusBar):
         plain_tooltip(self.device, error.headline)
 
     def _show_memory(self) -> None:
-        used = resident_bytes()
-        self.memory.setText(memory(used) if used else "")
+        used, ready = resident_bytes(), self._queue.engine
+        total = ready.memory_bytes if ready is not None and ready.device == "cpu" else 0
+        both = self.tr("{a} of {b}").replace("{a}", memory(used)).replace("{b}", memory(total))
+        self.memory.setText("" if not used else both if total else memory(used))
 
 
 def resident_bytes() -> int:
