@@ -12,7 +12,8 @@ import torch
 
 from studio.core.errors import ModelMissing
 from studio.engine.diffusion.prompts import TextEncoder, Tower
-from studio.engine.diffusion.reading import ALIGNMENT, Poll, read_tensors, room_for
+from studio.engine.diffusion.reading import ALIGNMENT, read_tensors, room_for
+from studio.engine.diffusion.reading import Poll as Poll
 from studio.engine.models import INDEX, component_weights
 
 _STEM = "diffusion_pytorch_model"
@@ -115,7 +116,7 @@ def _text_model(model_class: Any, folder: Path, part: str, tensors: dict[str, to
 
 def _network(model_class: Any, folder: Path, part: str, tensors: dict[str, torch.Tensor], dtype: torch.dtype) -> Any:
     """A network of diffusers', whose `from_pretrained` takes files only, and maps or doubles them."""
-    from accelerate import init_empty_weights
+    from accelerate import init_empty_weights  # type: ignore[import-untyped]  # comes without annotations
 
     with init_empty_weights():
         model = model_class.from_config(model_class.load_config(str(folder / part), local_files_only=True))

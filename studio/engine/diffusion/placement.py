@@ -9,7 +9,7 @@ from weakref import WeakSet
 
 import torch
 
-from studio.core.budget import Level
+from studio.core.budget import Level as Level
 from studio.engine.diffusion.models import Model
 from studio.engine.estimate.need import TILE_PX
 from studio.engine.estimate.need import levels_of as levels_for

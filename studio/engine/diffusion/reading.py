@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -91,7 +92,8 @@ def _read_one(file: Path, stream: FileIO, shape: tuple[int, ...], stored: torch.
 
 def _fill(file: Path, stream: FileIO, octets: Tensor) -> None:
     """Read until these bytes are full. Raises `ModelMissing` where the file ends before."""
-    left = memoryview(octets.numpy())
+    buffer: Any = octets.numpy()  # numpy's annotations hide that it is a buffer
+    left = memoryview(buffer)
     while left:
         count = stream.readinto(left[: 1 << 30])  # Linux reads 2 GiB at once at most
         if not count:
