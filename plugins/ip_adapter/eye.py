@@ -1,6 +1,6 @@
-"""Studio Mini's eye for reference pictures: the picture tower of its own small CLIP, read cell by cell.
+"""Studio Mini's eye for reference pictures: the picture tower of its own small CLIP.
 
-Knows torch and pictures as tensors; no files, no studio. studio/mini trains Mini's adapter behind exactly this class,
+Knows torch and pictures as tensors; no files, no studio. studio/mini makes Mini's adapter behind exactly this class,
 loaded from this file by its path.
 """
 
@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 PX = 64
 """Side of the pictures that the tower was trained on."""
-CELLS = 4
-"""Cells along a side: the tower's last grid."""
+_CELLS = 4  # along a side of the tower's last grid
 
 
 class _Layer(nn.Module):
@@ -31,41 +29,29 @@ class _Layer(nn.Module):
 
 
 class Eye(nn.Module):
-    """The tower (names of weights as in Mini's clip/model.safetensors) as a source of what "plus" adapters read.
+    """The tower up to the features from which kinds, colours and the rest were read in its training.
 
-    A vision transformer gives its patches' hidden states. Here each cell of a 4 x 4 grid has the features of the
-    tower's last three depths, averaged over the cell, and the unit vector of the whole picture behind them.
+    Names of weights as in Mini's clip/model.safetensors. `features`: how many numbers a picture becomes.
     """
 
-    def __init__(self, widths: tuple[int, ...], hidden: int, joint: int) -> None:
+    def __init__(self, widths: tuple[int, ...], features: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for before, after in zip((3, *widths[:-1]), widths, strict=True):
             layers += [_Layer(before, after, 2), _Layer(after, after)]
         self.layers = nn.Sequential(*layers)
-        self.middle = nn.Linear(widths[-1] * CELLS * CELLS, hidden)
-        self.picture = nn.Linear(hidden, joint, bias=False)
-        self.features = sum(widths[-3:]) + joint
+        self.middle = nn.Linear(widths[-1] * _CELLS * _CELLS, features)
+        self.features = features
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(batch, 16, features) of pictures (batch, 3, 64, 64) in -1 ... 1."""
-        depths = []
-        hidden = pictures
-        for number, layer in enumerate(self.layers):
-            hidden = layer(hidden)
-            if number % 2:
-                depths.append(hidden)
-        whole = F.normalize(self.picture(F.silu(self.middle(hidden.flatten(1)))), dim=1)
-        cells = [F.adaptive_avg_pool2d(depth, CELLS).flatten(2).transpose(1, 2) for depth in depths[-3:]]
-        spread = whole.shape[1] ** 0.5  # so that the numbers of a unit vector are about as large as the others
-        return torch.cat([*cells, spread * whole[:, None].expand(-1, CELLS * CELLS, -1)], dim=2)
+        """(batch, features) of pictures (batch, 3, 64, 64) in -1 ... 1."""
+        return F.silu(cast(Tensor, self.middle(self.layers(pictures).flatten(1))))
 
     @classmethod
     def of(cls, weights: dict[str, Tensor]) -> Eye:
         """The tower that these weights belong to, in float32, frozen. Raises KeyError or RuntimeError otherwise."""
         layers = sorted(int(name.split(".")[1]) for name in weights if name.endswith("conv.weight"))
         widths = tuple(weights[f"layers.{n}.conv.weight"].shape[0] for n in layers[::2])
-        joint, hidden = weights["picture.weight"].shape
-        eye = cls(widths, hidden, joint)
+        eye = cls(widths, weights["middle.weight"].shape[0])
         eye.load_state_dict({name: weights[name].float() for name in eye.state_dict()})
         return eye.eval().requires_grad_(False)

@@ -20,6 +20,7 @@ from studio.mini import classifier, config, export, ip_adapter, stages
 from studio.mini.data import scene_number, thumbnail
 from studio.mini.drawings import render
 from studio.mini.scorer import thumbnails_to_unit
+from studio.mini.text_encoder import text_states, token_ids
 from studio.mini.text_to_image import fill_store
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget
@@ -76,7 +77,8 @@ def test_diffusers_and_the_plugin_read_what_is_trained(shop: stages.Workshop, tm
     )  # fmt: skip
     with torch.no_grad():
         eye = ip_adapter.eyes().Eye.of(load_file(tower))
-        seen = torch.cat([eye(torch.zeros_like(pixels)), eye(pixels)])[:, None]
+        seen = eye(pixels)
+        seen = torch.cat([torch.zeros_like(seen), seen])[:, None]
         wanted = stock(noisy, 500, text, added_cond_kwargs={"image_embeds": [seen]}).sample
         without = own(noisy, 500, text).sample
         with ReferencePicture().attach(denoiser_over(shop, own), use):
@@ -96,6 +98,35 @@ def test_keys_and_values_begin_as_the_texts(shop: stages.Workshop) -> None:
     assert len(adapter.layers) == 4
 
 
+def test_the_fit_says_what_the_words_would_say(shop: stages.Workshop) -> None:
+    """On twelve scenes it may learn them by heart; no picture is the empty caption."""
+    batches = shop.batches()
+    eye = ip_adapter.eyes().Eye.of(load_file(ip_adapter.tower_file(shop)))
+    adapter = ip_adapter.Adapter(shop.unet(), eye.features, shop.arch.text_width)
+    lesson = ip_adapter.Lesson(batches.tower, batches.tokenizer, batches.compute)
+    assert ip_adapter.fit(adapter, eye, batches.store, lesson)["left"] > 0
+    with torch.no_grad():
+        nothing = adapter.image_proj(torch.zeros(1, eye.features))
+        fitted = adapter.image_proj(eye(thumbnails_to_unit(batches.store.thumbnails[:4])))
+    assert torch.allclose(nothing[0], lesson.nothing(), atol=1e-4)
+    wanted = lesson.of([batches.store.scene(row) for row in range(4)])
+    assert fitted.shape == wanted.shape == (4, 4, shop.arch.text_width)
+    assert (fitted - wanted).square().mean() < 0.5 * (nothing - wanted).square().mean()
+
+
+def test_words_are_read_where_they_stand(shop: stages.Workshop) -> None:
+    batches = shop.batches()
+    lesson = ip_adapter.Lesson(batches.tower, batches.tokenizer, batches.compute)
+    scene = scene_number(3, 0)
+    (thing,) = scene.things
+    states = text_states(batches.tower, batches.tokenizer, [f"a {thing.colour} {thing.kind}"], batches.compute)[0]
+    ids = token_ids(batches.tokenizer, [f"a {thing.colour} {thing.kind}"])[0]
+    end = int((ids == batches.tokenizer.eos_token_id).int().argmax())
+    told = lesson.of([scene])[0]
+    assert torch.allclose(told[0], states[2], atol=1e-5) and torch.allclose(told[1], states[end - 1], atol=1e-5)
+    assert torch.equal(told[1], told[2]), "there is one thing only"
+
+
 def test_training_and_use_see_the_same_picture() -> None:
     picture = render(scene_number(7, 2), 256).image
     trained = thumbnails_to_unit(thumbnail(picture)[None])
@@ -106,6 +137,6 @@ def test_training_and_use_see_the_same_picture() -> None:
 
 def test_minis_file_stays_below_two_megabytes() -> None:
     with torch.device("meta"):
-        adapter = ip_adapter.Adapter(config.make_unet(config.MINI), features=400, text_width=config.MINI.text_width)
+        adapter = ip_adapter.Adapter(config.make_unet(config.MINI), features=256, text_width=config.MINI.text_width)
     total = sum(value.numel() for value in adapter.parameters())
     assert 2 * total < 2_000_000, f"{2 * total:,} bytes"
