@@ -16,6 +16,7 @@ from studio.core.recipe import PluginRef, Recipe
 
 CLOSE_PSNR = 30.0  # dB; on Studio Mini 16-bit and 32-bit floats stay at 51, another seed comes to 16
 _PIECE = 16_384  # bytes compared without letting the interpreter go: about 1 ms
+COMPILED = "compiled"  # among the versions: the picture was made by a compiled model, and by which compiler
 _SHORT = 12  # hex digits of a digest that are shown
 
 
@@ -133,6 +134,8 @@ def circumstances(before: MadeWith | None, after: MadeWith) -> tuple[Change, ...
     ]
     now = dict(after.versions)
     pairs += [(name, version, now.get(name, "not here")) for name, version in before.versions]
+    if COMPILED in now and COMPILED not in dict(before.versions):  # other kernels, other last bits
+        pairs.append((COMPILED, "not", now[COMPILED]))
     return tuple(Change(name=name, before=was, after=now) for name, was, now in pairs if was and was != now)
 
 

@@ -44,6 +44,14 @@ def test_equal_pixels_are_identical_whatever_has_changed() -> None:
     )
 
 
+def test_a_compiled_model_is_named_in_both_directions() -> None:
+    compiled = replace(MADE, versions=(*MADE.versions, ("compiled", "inductor")))
+    there = verify(STORED, RECIPE, MADE, STORED, RECIPE, compiled)
+    back = verify(STORED, RECIPE, compiled, STORED, RECIPE, MADE)
+    assert there.changes == (Change(name="compiled", before="not", after="inductor"),)
+    assert back.changes == (Change(name="compiled", before="inductor", after="not here"),)
+
+
 def test_one_step_of_brightness_is_close_and_measured() -> None:
     apart = distance(STORED, moved(1))
     assert apart is not None
