@@ -161,8 +161,20 @@ def render(arguments: argparse.Namespace) -> int:
     finally:
         store.close()
         room.close()
-    _report(picture, rate, arguments.out or picture.file, arguments.json)
+    estimate = _estimate(picture, folders, library) if arguments.json else None
+    _report(picture, rate, arguments.out or picture.file, arguments.json, estimate)
     return 0
+
+
+def _estimate(picture: Picture, folders: tuple[Path, ...], library: Library | None) -> int | None:
+    """Bytes that the headers say a picture takes at its peak, on the device it was made on; None where that is not known."""
+    from studio.core.events import EngineReady
+    from studio.engine.estimate.budget import Estimator, finder, folder_finder
+
+    made = picture.made_with
+    tell = Estimator(folder_finder(folders) if library is None else finder(library))
+    budget = tell(picture.recipe, EngineReady(device=made.device, dtype=made.dtype, memory_bytes=0))
+    return None if budget is None else budget.best
 
 
 def _is_plugin_scheduler(name: str) -> bool:
@@ -342,7 +354,7 @@ def _copy(file: Path, out: Path) -> None:
         ) from None
 
 
-def _report(picture: Picture, rate: float, file: Path, as_json: bool) -> None:
+def _report(picture: Picture, rate: float, file: Path, as_json: bool, estimate: int | None) -> None:
     if not as_json:
         print(f"{file}  seed {picture.recipe.seed}  {picture.made_with.seconds:.2f} s  {rate:.1f} steps/s")
         if picture.recipe.raw_prompt:
@@ -358,6 +370,7 @@ def _report(picture: Picture, rate: float, file: Path, as_json: bool) -> None:
         "device": picture.made_with.device,
         "dtype": picture.made_with.dtype,
         "pixel_sha256": picture.made_with.pixel_sha256,
+        "memory_estimate_bytes": estimate,
         "picture": picture.id,
         "prompt": picture.recipe.prompt,
         "raw_prompt": picture.recipe.raw_prompt,
