@@ -141,7 +141,7 @@ def test_it_is_told_without_torch(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak cannot be read here")
-def test_within_a_sixth_of_the_measured_peak(tmp_path: Path) -> None:
+def test_within_15_percent_of_the_measured_peak(tmp_path: Path) -> None:
     """Studio Mini at 512 in 32 bits, in a process of its own; `tests/bench/memory.py` measures full-size models."""
     bench = ROOT / "tests" / "bench" / "memory.py"
     case = json.dumps({"model": "mini", "size": 512, "device": "cpu"})
@@ -155,4 +155,4 @@ def test_within_a_sixth_of_the_measured_peak(tmp_path: Path) -> None:
     )
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["measured"] > 100 * MIB
-    assert told["estimate"] == pytest.approx(told["measured"], rel=0.17)
+    assert told["estimate"] == pytest.approx(told["measured"], rel=0.15)
