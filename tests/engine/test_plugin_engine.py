@@ -176,7 +176,11 @@ def test_a_plugins_scheduler(guested: Any, host: ToyHost) -> None:
     for part in ("mine", "ready"):
         rendered = render(guested, scheduler=f"toy:{part}")
         assert rendered.pixels.data == wanted
-        assert rendered.recipe is None
+        told = rendered.recipe
+        assert (
+            told is not None and told.model.sha256 and told.scheduler == f"toy:{part}"
+        )  # nothing but the digest is new
+        assert replace(told, model=RECIPE.model, scheduler=RECIPE.scheduler) == RECIPE
     with pytest.raises(PluginProblem, match="no sampler named “none”"):
         render(guested, scheduler="toy:none")
 
