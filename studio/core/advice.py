@@ -10,7 +10,6 @@ from studio.core.draft import Draft
 from studio.core.model_files import Family, Prediction, Traits
 from studio.core.recipe import FreeU, ModelRef, Size
 
-
 GUIDED = 2.0  # classifier-free guidance above it burns what distilled models make
 
 
