@@ -28,6 +28,20 @@ PROGRESS = 1.0
 """Control networks train on a finished UNet: the whole curriculum from the first step."""
 
 
+STRENGTH = 1.2
+"""A finished ControlNet's residuals are multiplied by it: on 24 scenes the table does not use, edge F1 rises from 0.612
+to 0.619 (1.3 from 0.599 to 0.610, 1.6 to 0.605, before the last training). The mean square alone prefers caution."""
+
+
+@torch.no_grad()
+def strengthen(controlnet: ControlNetModel, factor: float = STRENGTH) -> ControlNetModel:
+    """Multiplies what a ControlNet adds to the UNet, at weight 1, by `factor`. Returns its argument."""
+    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        for values in layer.parameters():
+            values.mul_(factor)
+    return controlnet
+
+
 @torch.no_grad()
 def warm_hint(controlnet: ControlNetModel, maps: Tensor) -> ControlNetModel:
     """Scales the hint network so that every layer's output on `maps` has unit spread (LSUV, Mishkin & Matas 2016).

@@ -28,7 +28,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from studio.mini import config, export
 from studio.mini.classifier import train_classifier
 from studio.mini.clip import train_clip
-from studio.mini.controlnet import ControlNetStage, warm_hint
+from studio.mini.controlnet import ControlNetStage, strengthen, warm_hint
 from studio.mini.data import HELD_OUT, LatentStore, hints
 from studio.mini.expander import train_expander
 from studio.mini.few_step import adopt_few_step, train_few_step
@@ -254,7 +254,7 @@ def train_controlnet(shop: Workshop, budget: Budget) -> None:
     shop.go_on("controlnet", controlnet)
     stage = ControlNetStage(controlnet, unet, batches, batch=shop.batch)
     Trainer(stage, shop.state, budget, Rates(rate=8e-4, flat=0.5, ema=0.998), shop.seed).run()
-    shop.keep("controlnet", controlnet)
+    shop.keep("controlnet", strengthen(controlnet))
 
 
 def train_scorer(shop: Workshop, budget: Budget) -> None:
@@ -270,13 +270,19 @@ def adopt(shop: Workshop, model: Path) -> None:
     """Fills the state folder with an exported model's parts, so that training goes on where only those are left.
 
     They are half-precision averages without an optimiser's memory: every stage begins its own clock, but not its
-    learning. Parts that the state folder keeps already stay as they are.
+    learning. Parts that the state folder keeps already stay as they are. What the output folder lacks of the model is
+    copied there, where later stages look for it.
     """
     for name, load in LOADERS.items():
         if (model / name / "config.json").exists() and not (shop.state / name / "config.json").exists():
             export.keep_part(load(model / name).float(), shop.state / name)  # type: ignore[arg-type]  # save_pretrained
     if not (shop.state / "tokenizer").exists():
         export.copy_folder(model / "tokenizer", shop.state / "tokenizer")
+    for part in sorted(model.iterdir()):
+        if part.is_dir() and not (shop.output / part.name).exists():
+            export.copy_folder(part, shop.output / part.name)
+    if (model / "preview.json").exists() and not (shop.output / "preview.json").exists():
+        export.write_text(shop.output / "preview.json", (model / "preview.json").read_text(encoding="utf-8"))
     adopt_few_step(shop.state, model)
     adopt_uni_controlnet(shop)
 

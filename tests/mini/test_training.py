@@ -12,6 +12,7 @@ import torch
 from transformers import CLIPTokenizer
 
 from studio.mini import config, export, few_step, stages
+from studio.mini.controlnet import strengthen
 from studio.mini.data import LatentStore, draw_crops, mixture, scene_number
 from studio.mini.text_to_image import Diffusion, stratified_timesteps
 from studio.mini.tokenizer import learn_merges, sample_captions, train_tokenizer
@@ -109,8 +110,9 @@ def test_training_goes_on_from_an_exported_model(shop: stages.Workshop, tmp_path
     fast = config.make_unet(config.TINY)
     export.export_part(fast, few_step.fast_folder(shop.output) / "unet")
     train_tokenizer(sample_captions(60), shop.output / "tokenizer", merges=100, max_tokens=77)
-    later = replace(shop, state=tmp_path / "later")
+    later = replace(shop, state=tmp_path / "later", output=tmp_path / "model")
     stages.adopt(later, shop.output)
+    assert (later.output / "tokenizer").is_dir(), "later stages copy parts from the output"
     half = unet.half().float().state_dict()
     assert all(torch.equal(value, half[name]) for name, value in later.unet().state_dict().items())
     assert (
@@ -182,3 +184,17 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     export.write_text(tmp_path / "a.txt", "one")
     export.write_text(tmp_path / "a.txt", "two")
     assert (tmp_path / "a.txt").read_text() == "two" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_controlnet_is_strengthened_in_all_that_it_adds() -> None:
+    torch.manual_seed(0)
+    controlnet = config.make_controlnet(config.make_unet(config.TINY), config.TINY).eval()
+    for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block):
+        torch.nn.init.normal_(layer.weight)
+        torch.nn.init.normal_(layer.bias)
+    inputs = (torch.randn(1, 16, 4, 4), torch.tensor([500]), torch.randn(1, 77, 16), torch.rand(1, 3, 64, 64))
+    with torch.no_grad():
+        down, middle = controlnet(*inputs, return_dict=False)
+        stronger, stronger_middle = strengthen(controlnet, 1.5)(*inputs, return_dict=False)
+    for before, after in zip((*down, middle), (*stronger, stronger_middle), strict=True):
+        assert torch.allclose(after, 1.5 * before, atol=1e-5)
