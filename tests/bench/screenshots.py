@@ -264,7 +264,11 @@ def errors() -> None:
 def dragging() -> None:
     made = _filled(pictures=8, layers=0)
     made.window.centre.messages.clear()
-    made.window.zones.enter(made.window.zones.hints()[0])
+    from PySide6.QtCore import QMimeData, QUrl
+
+    carried = QMimeData()
+    carried.setUrls([QUrl.fromLocalFile("sketch.png")])
+    made.window.zones.enter(made.window.zones.hints()[0], carried)
     made.take("dragging")
     made.close()
 
