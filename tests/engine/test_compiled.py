@@ -227,6 +227,8 @@ def test_torchs_own_compiler_works_and_keeps_its_files_where_it_is_told(
             answer: torch.Tensor = self.inside(states) * times
             return answer
 
+    from torch._inductor.async_compile import AsyncCompile
+
     network, states = Small().eval(), torch.randn(2, 16)
     compiler = on_cpu("inductor")
     compiler.folder = tmp_path
@@ -237,6 +239,11 @@ def test_torchs_own_compiler_works_and_keeps_its_files_where_it_is_told(
             assert watched.quick == calls
         compiler.wait()
     compiler.close()
+    if (
+        AsyncCompile.pool.cache_info().currsize
+    ):  # the compiler's own threads, which it keeps for the life of the process
+        AsyncCompile.pool().shutdown()
+        AsyncCompile.pool.cache_clear()
     assert any(tmp_path.rglob("*"))
 
 

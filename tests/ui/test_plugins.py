@@ -175,11 +175,13 @@ def test_plugin_kinds_stand_below_the_built_in_ones(studio: Studio, qtbot: QtBot
     assert drop(control, file_mime(sketch))
     qtbot.waitUntil(lambda: bool(control.cards), timeout=5000)
     kind = control.cards[0].kind
-    assert [kind.itemData(row) for row in range(kind.count())] == ["scribble", "canny", None, "t2i-sketch"]
-    assert [kind.itemText(row) for row in (2, 3)] == ["T2I-Adapter", "Sketch"], "a heading names the plugin"
-    assert not kind.model().flags(kind.model().index(2, 0)), "which is no choice"
-    kind.setCurrentIndex(3)
-    kind.activated.emit(3)
+    built_in = len(ControlKind)
+    assert [kind.itemData(row) for row in range(kind.count())] == [*ControlKind, None, "t2i-sketch"]
+    heading, row = built_in, built_in + 1
+    assert (kind.itemText(heading), kind.itemText(row)) == ("T2I-Adapter", "Sketch"), "a heading names the plugin"
+    assert not kind.model().flags(kind.model().index(heading, 0)), "which is no choice"
+    kind.setCurrentIndex(row)
+    kind.activated.emit(row)
     use = studio.draft.draft.controls[0].use
     assert (use.kind, use.plugin) == (
         "t2i-sketch",
