@@ -168,6 +168,32 @@ def test_a_black_picture_is_never_silent(engine: Any, monkeypatch: pytest.Monkey
     assert "black all over" in rendered.made_with.notes[0]
 
 
+@pytest.mark.parametrize("broken", [-1.0, float("nan")], ids=["black", "nan"])
+def test_a_failed_decode_in_16_bits_is_run_again_in_32(
+    engine: Any, monkeypatch: pytest.MonkeyPatch, broken: float
+) -> None:
+    from studio.engine.diffusion import latents as latents_module
+
+    decoded, seen = latents_module._decoded, list[torch.dtype]()
+
+    def half_fails(vae: Any, latents: Any, tiling: Any) -> Any:
+        seen.append(vae.dtype)
+        image = decoded(vae, latents, tiling)
+        return image if vae.dtype == torch.float32 else torch.full_like(image, broken)
+
+    monkeypatch.setattr(latents_module, "_decoded", half_fails)
+    vae = engine._made_ready().pool.get(RECIPE.model, True, lambda: None).vae
+    vae.to(torch.bfloat16)
+    codes = torch.randn(1, vae.config.latent_channels, 8, 8)
+    try:
+        pixels = latents_module.decode(vae, codes)
+        assert vae.dtype == torch.bfloat16, "the model stays as it was"
+    finally:
+        vae.to(torch.float32)
+    assert seen == [torch.bfloat16, torch.float32]
+    assert any(pixels.data)
+
+
 def test_the_demand_tells_pictures_apart_by_what_takes_memory() -> None:
     assert engine_module._demand(RECIPE) == engine_module._demand(replace(RECIPE, seed=1, prompt="x", steps=9))
     larger: Recipe = replace(RECIPE, size=Size(width=512, height=512))

@@ -34,12 +34,13 @@ def noise(generator: torch.Generator, channels: int, height: int, width: int, de
 def decode(vae: Any, latents: Tensor, tiling: Tiling = Tiling.OFF) -> Pixels:
     """The picture of latents (1, channels, height / f, width / f). Raises `BadPicture` when it has NaN or infinities.
 
-    A VAE in 16 bits that overflows is run again in 32 bits (SD's own VAE does so on some pictures), SDXL's at once.
+    A VAE in 16 bits that overflows or gives nothing but black is run again in 32 bits (SD's own VAE does so on some
+    pictures), SDXL's at once.
     """
     check_finite(latents, "while the picture formed")
     latents = unscaled(vae, latents)
     image = None if must_upcast(vae) else _decoded(vae, latents, tiling)
-    if image is None or (not bool(torch.isfinite(image).all()) and vae.dtype != torch.float32):
+    if image is None or (vae.dtype != torch.float32 and _failed(image)):
         kept = vae.dtype
         try:
             image = _decoded(vae.to(torch.float32), latents, tiling)
@@ -47,6 +48,11 @@ def decode(vae: Any, latents: Tensor, tiling: Tiling = Tiling.OFF) -> Pixels:
             vae.to(kept)
     check_finite(image, "while the picture was decoded")
     return to_pixels(image)
+
+
+def _failed(image: Tensor) -> bool:
+    """Whether a decode (values in -1 ... 1) holds NaN or infinities, or is black all over."""
+    return not bool(torch.isfinite(image).all()) or bool((image < 1 / 255 - 1).all())
 
 
 def decode_patiently(vae: Any, latents: Tensor, tiling: Tiling = Tiling.OFF) -> Pixels:
