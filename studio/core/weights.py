@@ -86,8 +86,7 @@ def parse_header(file: Path, text: bytes, size: int) -> WeightHeader:
         _refuse(file, "its header is damaged", detail=repr(error))
     whole = 8 + len(text) + _end_without_holes(file, places)
     if size < whole:
-        there, should = megabytes(size, whole)
-        _refuse(file, f"it is incomplete: {there} of {should} MB")
+        _refuse(file, f"it is incomplete: {share_of_bytes(size, whole)}")
     if size > whole:
         _refuse(file, f"it has {size - whole:,} bytes more than its header says")
     first = 8 + len(text)
@@ -95,10 +94,11 @@ def parse_header(file: Path, text: bytes, size: int) -> WeightHeader:
     return WeightHeader(shapes=shapes, dtypes=dtypes, metadata=described, places=found)
 
 
-def megabytes(size: int, whole: int) -> tuple[str, str]:
-    """Two sizes as millions of bytes, with as many digits as it takes to see that they differ."""
-    digits = 0 if abs(size - whole) >= 1_000_000 else 6
-    return f"{size / 1e6:,.{digits}f}", f"{whole / 1e6:,.{digits}f}"
+def share_of_bytes(size: int, whole: int) -> str:
+    """How much is there of a file: "447 of 492 MB", in bytes where megabytes would not show the difference."""
+    if abs(size - whole) >= 1_000_000:
+        return f"{size / 1e6:,.0f} of {whole / 1e6:,.0f} MB"
+    return f"{size:,} of {whole:,} bytes"
 
 
 def _length(file: Path, head: bytes, size: int) -> int:

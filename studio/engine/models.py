@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from studio.core.advice import Advice, few_step_advice
 from studio.core.errors import ModelMissing
-from studio.core.weights import read_weight_header
+from studio.core.weights import read_weight_header, share_of_bytes
 from studio.engine.checkpoints import base_of
 from studio.engine.intake.kinds import recognise
 
@@ -188,9 +188,8 @@ def check_safetensors(name: str, file: Path) -> None:
             f"The model “{name}” is damaged: {_place(file)} is not a safetensors file.", "Fetch it again.", str(error)
         ) from error
     if size != whole:
-        there, should = _megabytes(size, whole)
         raise ModelMissing(
-            f"The model “{name}” is incomplete: {_place(file)} has {there} of {should} MB.", "Fetch it again."
+            f"The model “{name}” is incomplete: {_place(file)} has {share_of_bytes(size, whole)}.", "Fetch it again."
         )
 
 
@@ -225,8 +224,3 @@ def _shards(name: str, folder: Path, index: str) -> tuple[Path, ...]:
 
 def _place(file: Path) -> str:
     return f"{file.parent.name}/{file.name}"
-
-
-def _megabytes(size: int, whole: int) -> Sequence[str]:
-    digits = 0 if abs(size - whole) >= 1_000_000 else 6
-    return f"{size / 1e6:,.{digits}f}", f"{whole / 1e6:,.{digits}f}"

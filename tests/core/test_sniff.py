@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from studio.core.errors import ModelMissing
-from studio.core.weights import read_weight_header
+from studio.core.weights import read_weight_header, share_of_bytes
 
 
 def zipped(name: str, data: bytes) -> bytes:
@@ -117,3 +117,8 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: Path) -> None:
     file.write_bytes(struct.pack("<Q", len(header)) + header + b"1")
     with pytest.raises(ModelMissing, match="header is damaged"):
         read_weight_header(file)
+
+
+def test_a_small_file_that_is_cut_short_is_told_in_bytes() -> None:
+    assert share_of_bytes(9_580, 11_580) == "9,580 of 11,580 bytes"
+    assert share_of_bytes(447_200_000, 492_000_000) == "447 of 492 MB"
