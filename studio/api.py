@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from studio.core.choices import ControlMode
 from studio.core.errors import BadInputImage, BadRecipe, ModelMissing, PluginProblem, StudioError
 from studio.core.plugins import Value
 from studio.core.recipe import Recipe, Size
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 API = 1
 
 __all__ = [
-    "API", "Adapter", "BadInputImage", "BadRecipe", "Denoiser", "Guess", "Guide", "MetadataReader", "ModelMissing",
+    "API", "Adapter", "BadInputImage", "BadRecipe", "ControlMode", "Denoiser", "Guess", "Guide", "MetadataReader", "ModelMissing",
     "PictureTool", "PluginProblem", "Preprocessor", "PromptTool", "Reading", "Recipe", "Registry", "Sampler", "Scorer",
     "Size", "Steering", "StepContext", "StudioError", "UNetResiduals", "Use", "WeightHeader", "acts_at",
     "read_weight_header",
@@ -47,7 +48,8 @@ class Use:
     `values`: every declared parameter that is a number, text, choice or yes-no, defaults filled in and limits checked;
     `images`: declared pictures that were given, and for a control layer "map", the control map at the picture's size;
     `files`: declared files that were given. `weight`, `start`, `end`: of a control layer (0 ... 4; fractions of the
-    steps), or the declared parameters of the same names, or 1, 0, 1. `folder`: where the plugin lies (never write
+    steps), or the declared parameters of the same names, or 1, 0, 1. `mode`: of a control layer; the studio itself
+    applies it to what is given as residuals. `folder`: where the plugin lies (never write
     there); `data`: a folder of its own that it may write to, and that is its to create. `reads(file)` is to be called,
     for every picture anew, with each weight file that it found by itself outside of `folder`: its digest goes into the
     recipe, and the artist is told when a picture is made again with another one. `places`: the folders in which the
@@ -64,6 +66,7 @@ class Use:
     weight: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    mode: ControlMode = ControlMode.BALANCED
     reads: Callable[[Path], None] = field(default=_nobody_asks, compare=False)
     places: tuple[Path, ...] = ()
 

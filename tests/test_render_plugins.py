@@ -14,6 +14,7 @@ from PIL import Image
 
 from studio.cli import main
 from studio.commands.render_plugins import PluginWish, read_lora, read_plugin
+from studio.core.choices import ControlMode
 from studio.core.errors import BadRecipe
 from studio.core.paths import Folders
 from studio.core.recipe import FileRef, Recipe
@@ -320,11 +321,11 @@ def test_control_layers_find_their_detector_and_their_network(studio: Any, capsy
         "--control",
         "depth=a, b.png,detector=none",
     ]
-    assert studio(*layers, "--control", "tile=a, b.png,net=my_tiles,weight=0.5", "--json") == 0
+    assert studio(*layers, "--control", "tile=a, b.png,net=my_tiles,mode=more-control,weight=0.5", "--json") == 0
     lineart, canny, depth, tile = made(capsys)[1].controls
     assert (lineart.detector, canny.detector, depth.detector, tile.detector) == ("lineart-standard", "", "none", "")
     assert tile.net is not None
-    assert (tile.net.name, tile.weight) == ("my_tiles", 0.5)
+    assert (tile.net.name, tile.weight, tile.mode) == ("my_tiles", 0.5, ControlMode.MORE_CONTROL)
     weights = tmp_path / "data" / "models" / "annotators" / "sk_model.safetensors"
     weights.parent.mkdir()
     weights.touch()
@@ -344,6 +345,10 @@ def test_control_layers_find_their_detector_and_their_network(studio: Any, capsy
             "'canny' is not a detector of depth layers. Choose one of depth-anything, midas, none.",
         ),
         ("deep=a, b.png", "“deep” is not a kind of control layer."),
+        (
+            "canny=a, b.png,mode=most",
+            "There is no mode “most”. Choose one of balanced, more_prompt, more_control, unbalanced.",
+        ),
     ],
 )
 def test_a_detector_that_lacks_or_does_not_fit_is_said_before_anything_is_loaded(

@@ -28,7 +28,7 @@ class Local:
         """Joins the other layers of the picture. Raises `ModelMissing` in words before anything is loaded."""
         network = self._weights.local(self._condition, denoiser, use)
         pixels = map_tensor(_map_of(use)).to(device=denoiser.device, dtype=denoiser.dtype)
-        layer = Layer(self._condition, pixels, use.weight, use.start, use.end)
+        layer = Layer(self._condition, pixels, use.weight, use.start, use.end, use.mode)
         with self._sessions.joined(denoiser, layer) as session:
             try:
                 yield Steering(residuals=partial(session.run, network, layer))

@@ -1,7 +1,7 @@
 """Layers of one picture that share one run of the local adapter, and tokens that come and go with their window.
 
 Every control layer is attached by itself. Those of one picture meet in a `Session`, known by the picture's UNet; the
-layer that came first runs the network for all of them.
+layer that came first runs the network for all of its mode: what a mode does with the residuals, the studio decides.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from .networks import LocalAdapter
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:
-    """One map: what it is, its pixels (1, 3, height, width) in 0 ... 1, and where in the steps it acts."""
+    """One map: what it is, its pixels (1, 3, height, width) in 0 ... 1, where in the steps it acts, and in which mode."""
 
     condition: str
     map: Tensor
     weight: float
     start: float
     end: float
+    mode: str = ""
 
     def acts_at(self, step: StepContext) -> bool:
         return self.weight > 0 and acts_at(step, self.start, self.end)
@@ -66,10 +67,11 @@ class Session:
 
     @torch.no_grad()
     def run(self, network: LocalAdapter, layer: Layer, step: StepContext) -> UNetResiduals | None:
-        """The residuals of all layers that act at this step, given to the first of them; None for the others."""
-        if layer is not self.layers[0]:
+        """The residuals of all layers of one mode that act at this step, given to the first of them; None for the others."""
+        alike = [other for other in self.layers if other.mode == layer.mode]
+        if layer is not alike[0]:
             return None
-        acting = tuple(layer for layer in self.layers if layer.acts_at(step))
+        acting = tuple(layer for layer in alike if layer.acts_at(step))
         if not acting:
             return None
         if self._read != acting:

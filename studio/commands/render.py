@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from studio.commands.render_control import check_kinds, read_control, use_of
 from studio.commands.render_plugins import PluginRoom, read_lora, read_plugin
 from studio.core.advice import few_step_advice, freeu_for, native_size
-from studio.core.choices import ControlKind, Spacing, Tiling
+from studio.core.choices import ControlKind, ControlMode, Spacing, Tiling
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, ModelMissing, StorageProblem
 from studio.core.model_files import Family, Kind
@@ -57,9 +57,10 @@ def add_render_command(commands: Any) -> None:  # Any: argparse keeps the type o
         "--control",
         action="append",
         default=[],
-        metavar="KIND=FILE[,weight=W,start=S,end=E,detector=NAME,net=NAME]",
+        metavar="KIND=FILE[,weight=W,start=S,end=E,detector=NAME,net=NAME,mode=MODE]",
         help=f"a control layer; KIND is one of {', '.join(ControlKind)}, or one of a plugin's (t2i-sketch); detector=none "
-        "takes a finished map; net=NAME is the ControlNet that reads it; may be given several times",
+        f"takes a finished map; net=NAME is the ControlNet that reads it; mode=MODE, one of {', '.join(ControlMode)}, says "
+        "whether the prompt or the layer leads; may be given several times",
     )
     parser.add_argument(
         "--plugin",

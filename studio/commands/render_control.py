@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.commands.render_plugins import PluginRoom
-from studio.core.choices import ControlKind, Detector, ResizeMode
+from studio.core.choices import ControlKind, ControlMode, Detector, ResizeMode
 from studio.core.detectors import FITTING, LINES, choose, named, thresholds
 from studio.core.errors import BadRecipe
 from studio.core.plugins import Part
@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ControlWish:
-    """One --control argument: KIND=FILE[,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N,detector=NAME,net=NAME]."""
+    """One --control argument: KIND=FILE and options: ,weight=W,start=S,end=E,invert=yes|no,resize=MODE,low=N,high=N,
+    detector=NAME,net=NAME,mode=MODE."""
 
     kind: str  # a `ControlKind`, or one that a plugin adds
     file: Path
     options: dict[str, str] = field(default_factory=dict)
 
 
-_OPTION = re.compile(r",(weight|start|end|invert|resize|low|high|detector|net)=([^,]*)$")
+_OPTION = re.compile(r",(weight|start|end|invert|resize|low|high|detector|net|mode)=([^,]*)$")
 
 
 def read_control(text: str) -> ControlWish:
@@ -80,11 +81,18 @@ def use_of(
             low=int(options.get("low", str(low))),
             high=int(options.get("high", str(high))),
             net=ModelRef(name=options["net"]) if "net" in options else None,
+            mode=_mode(options.get("mode", "balanced").replace("-", "_")),
         )
     except ValueError as error:
         raise BadRecipe(f"An option of the control layer {wish.file.name} cannot be read.", str(error)) from None
     is_drawing = guest[0].preprocess == "grey" if guest is not None else _is_drawing(use)
     return replace(use, invert=_invert(wish, ref, store, is_drawing))
+
+
+def _mode(asked: str) -> ControlMode:
+    if asked not in set(ControlMode):
+        raise BadRecipe(f"There is no mode “{asked}”.", f"Choose one of {', '.join(ControlMode)}.")
+    return ControlMode(asked)
 
 
 def _detector(kind: ControlKind | str, asked: str | None, annotators: Annotators) -> str:

@@ -53,6 +53,38 @@ class ResizeMode(StrEnum):
     STRETCH = "stretch"  # fill the frame, change the proportions
 
 
+class ControlMode(StrEnum):
+    """Whether a control layer or the prompt leads, by the names that InvokeAI gave the modes of Mikubill's extension.
+
+    Guidance multiplies the difference between a guess with the prompt and one without. A layer that steers the guess
+    with the prompt only is a part of that difference, and multiplied with it.
+    """
+
+    BALANCED = "balanced"  # both guesses, as ControlNet was published (the default)
+    MORE_PROMPT = "more_prompt"  # both, weaker in the outer layers, which hold the details
+    MORE_CONTROL = "more_control"  # the guess with the prompt only, weaker in the outer layers: "guess mode"
+    UNBALANCED = "unbalanced"  # the guess with the prompt only
+
+    @property
+    def soft(self) -> bool:
+        """Whether the outer layers are steered less than the inner ones."""
+        return self in (ControlMode.MORE_PROMPT, ControlMode.MORE_CONTROL)
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether only the guess with the prompt is steered."""
+        return self in (ControlMode.MORE_CONTROL, ControlMode.UNBALANCED)
+
+
+MODE_NAMES = {
+    ControlMode.BALANCED: "balanced",
+    ControlMode.MORE_PROMPT: "more prompt",
+    ControlMode.MORE_CONTROL: "more control",
+    ControlMode.UNBALANCED: "most control",
+}
+"""What the modes are called in sentences."""
+
+
 class Tiling(StrEnum):
     """Along which sides a picture continues itself, so that copies laid side by side show no seam."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
+from studio.core.choices import MODE_NAMES, ControlMode
 from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 from studio.core.schedulers import scheduler_name
 
@@ -105,6 +106,8 @@ def _words(value: object, name: str = "") -> str:
         return value.name
     if isinstance(value, PluginRef):
         return f"{value.id} {value.version}".strip()
+    if isinstance(value, ControlMode):
+        return MODE_NAMES[value]
     if isinstance(value, FreeU):
         return freeu_words(value)
     return " ".join(str(value).split()) or NONE
@@ -192,7 +195,8 @@ def _control_words(use: ControlUse | None) -> str:
     if use is None:
         return NONE
     said = [_words(use.image), f"weight {use.weight:g}", f"{use.start:.0%} to {use.end:.0%}"]
-    return ", ".join([*said, *(["inverted"] if use.invert else [])])
+    said += ["inverted"] if use.invert else []
+    return ", ".join([*said, *([MODE_NAMES[use.mode]] if use.mode is not ControlMode.BALANCED else [])])
 
 
 def _plugin_words(use: PluginUse | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from studio.core.choices import ControlKind, Spacing, Tiling
+from studio.core.choices import MODE_NAMES, ControlKind, ControlMode, Spacing, Tiling
 from studio.core.plot_values import VALUES_MAX, BadPlot, numbers, sizes, too_many, words
 from studio.core.plugins import Parameter, ParameterType, is_finite
 from studio.core.plugins import Value as PluginValue
@@ -207,6 +207,13 @@ def _control_fields(number: int, use: ControlUse, count: int) -> tuple[PlotField
         )
         for part, example in (("weight", "0.5-1.5 (+0.5)"), ("start", "0, 0.2"), ("end", "0.4, 0.7, 1"))
     ]  # fmt: skip
+    modes = tuple((mode.value, name.capitalize()) for mode, name in MODE_NAMES.items())
+    made.append(
+        PlotField(
+            id=f"control:{number}:mode", title=f"{name}: mode", kind=FieldKind.CHOICE, cost=Cost.CONTROL, choices=modes,
+            example="Balanced, Most control",
+        )
+    )  # fmt: skip
     if use.kind is ControlKind.CANNY:
         made += [
             PlotField(
@@ -256,6 +263,7 @@ def _plugin_field(id: str, title: str, value: PluginValue, declared: Parameter |
 
 def _put_control(recipe: Recipe, number: int, part: str, value: PlotValue) -> Recipe:
     uses = list(recipe.controls)
+    value = ControlMode(str(value)) if part == "mode" else value
     uses[number] = replace(uses[number], **{part: value})  # type: ignore[arg-type]  # checked by the recipe
     return replace(recipe, controls=tuple(uses))
 

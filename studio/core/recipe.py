@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
+from studio.core.choices import ControlKind, ControlMode, ResizeMode, Spacing, Tiling
 from studio.core.detectors import FITTING
 from studio.core.errors import BadRecipe
 from studio.core.plugins import Value, is_finite
@@ -115,7 +115,8 @@ class ControlUse:
     `weight` scales the ControlNet's residuals (0 ... 4, 1 is as trained); `start` and `end` are fractions of the
     steps (0 <= start <= end <= 1). `low` and `high` are the Canny thresholds (0 ... 255); of M-LSD `low` is the least
     score of a line in hundredths; other kinds do not use them. `detector` is a `Detector`'s value, one that fits the
-    kind, and "" for its usual one (`studio.core.detectors`): so the picture becomes the map.
+    kind, and "" for its usual one (`studio.core.detectors`): so the picture becomes the map. `mode` says whether the
+    layer or the prompt leads; without guidance nothing but its softness matters.
     A kind that is not a `ControlKind` comes from a plugin ("t2i-sketch"), which is then named; `found` as in PluginUse.
     """
 
@@ -132,6 +133,7 @@ class ControlUse:
     net: ModelRef | None = None
     found: tuple[FileRef, ...] = ()
     detector: str = ""
+    mode: ControlMode = ControlMode.BALANCED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +282,8 @@ def _check_control(use: ControlUse) -> None:
         )
     _check_digest("A control layer names its picture", use.image.digest)
     _check_found(f"The control layer {use.kind}", use.found)
+    if not isinstance(use.mode, ControlMode):
+        raise BadRecipe(f"“{use.mode!r:.60}” is no mode of a control layer.", f"There are: {', '.join(ControlMode)}.")
     if isinstance(use.kind, ControlKind):
         _check_detector(use.kind, use.detector)
         return

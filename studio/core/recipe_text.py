@@ -7,15 +7,16 @@ import random
 from dataclasses import replace
 from typing import Any
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing, Tiling
+from studio.core.choices import ControlKind, ControlMode, ResizeMode, Spacing, Tiling
 from studio.core.draft import ControlLayer, Draft, Origin, PluginLayer, expand
 from studio.core.errors import BadRecipe
 from studio.core.plugins import is_finite
 from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
-# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`, 4 `_NEW` and more kinds of control; what is
-# missing in a text has its default. A text without anything new says 3, so that it reads also in a studio of then.
-SCHEMA = 4
+# 2 added plugins and raw_prompt, 3 image to image and all of `_USUAL`, 4 `_NEW` and more kinds of control, 5 modes of
+# control; what is missing in a text has its default. A text says the least number that has all it says, so that it
+# reads also in a studio of then.
+SCHEMA = 5
 _NEW = ("freeu", "tiling")
 TEXT_MAX = 256 * 1024
 
@@ -90,9 +91,11 @@ def _enabled(item: object) -> bool:
 
 
 def _schema(fields: Json) -> int:
+    if any("mode" in layer for layer in fields["controls"]):
+        return SCHEMA
     own = [layer for layer in fields["controls"] if "plugin" not in layer]
     new_layer = any("detector" in layer or layer["kind"] not in ("scribble", "canny") for layer in own)
-    return SCHEMA if new_layer or any(name in fields for name in _NEW) else 3
+    return 4 if new_layer or any(name in fields for name in _NEW) else 3
 
 
 def _recipe_json(recipe: Recipe) -> Json:
@@ -142,6 +145,7 @@ def _control_json(use: ControlUse) -> Json:
     more: Json = {} if use.plugin is None else {"plugin": _plugin_json(use.plugin)}
     more |= {} if use.net is None else {"net": _model_json(use.net)}
     more |= {"detector": use.detector} if use.detector else {}
+    more |= {"mode": use.mode.value} if use.mode is not ControlMode.BALANCED else {}
     return {
         "kind": str(use.kind),
         "image": use.image.digest,
@@ -226,6 +230,7 @@ def _control(item: object) -> ControlUse:
             fields["net"] = _model(fields["net"])
         fields["detector"] = _text(fields.get("detector", ""))
         fields["resize"] = ResizeMode(_text(fields.get("resize", "crop")))
+        fields["mode"] = ControlMode(_text(fields.get("mode", "balanced")))
         fields["image"] = ImageRef(digest=_text(fields.get("image")))
         fields["found"] = tuple(_file(file) for file in _list(fields.get("found", [])))
         for name in ("weight", "start", "end"):

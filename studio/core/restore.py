@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
+from studio.core.choices import MODE_NAMES, ControlMode
 from studio.core.differences import freeu_words
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.found import Found, Here, NamedLora
@@ -347,6 +348,7 @@ def control_words(use: ControlUse | None) -> str:
         return NONE
     said = [f"weight {use.weight:g}", f"{use.start:.0%} to {use.end:.0%}", *(["inverted"] if use.invert else [])]
     said += [f"found by {use.detector}"] if use.detector else []
+    said += [MODE_NAMES[use.mode]] if use.mode is not ControlMode.BALANCED else []
     return ", ".join(said)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing, Tiling
+from studio.core.choices import ControlKind, ControlMode, Detector, ResizeMode, Spacing, Tiling
 from studio.core.detectors import detector_of
 from studio.core.picture import MadeWith
 from studio.core.recipe import ControlUse, Recipe
@@ -15,6 +15,12 @@ _RESIZE = {
     ResizeMode.CROP: "Crop and Resize",
     ResizeMode.PAD: "Resize and Fill",
     ResizeMode.STRETCH: "Just Resize",
+}
+_MODE = {  # that program has no unbalanced one; both others of its modes are soft
+    ControlMode.BALANCED: "Balanced",
+    ControlMode.MORE_PROMPT: "My prompt is more important",
+    ControlMode.MORE_CONTROL: "ControlNet is more important",
+    ControlMode.UNBALANCED: "ControlNet is more important",
 }
 _MODULE = {  # by the names of that program's ControlNet extension
     Detector.CANNY: "canny", Detector.HED: "softedge_hed", Detector.PIDINET: "softedge_pidinet", Detector.TEED: "softedge_teed",
@@ -66,6 +72,7 @@ def _control(use: ControlUse, model: str) -> str:
         "Threshold B": str(use.high) if use.kind is ControlKind.CANNY else "",
         "Guidance Start": f"{use.start:g}",
         "Guidance End": f"{use.end:g}",
+        "Control Mode": _MODE[use.mode] if use.mode is not ControlMode.BALANCED else "",
     }
     return ", ".join(f"{key}: {value}" for key, value in fields.items() if value)
 

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from studio.api import Use
+from studio.core.choices import ControlMode
 from studio.core.errors import BadInputImage, PluginProblem
 from studio.core.plugins import Manifest, ParameterType, Part, PartType, PluginInfo, PluginState, Value
 from studio.core.recipe import ControlUse, ImageRef, PluginRef, PluginUse
@@ -108,6 +109,7 @@ class Host:
             weight=weight,
             start=start,
             end=end,
+            mode=use.mode if isinstance(use, ControlUse) else ControlMode.BALANCED,
             places=tuple(self._model_folders),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QCoreApplication
 
-from studio.core.choices import ControlKind, Detector, ResizeMode, Spacing, Tiling
+from studio.core.choices import ControlKind, ControlMode, Detector, ResizeMode, Spacing, Tiling
 from studio.core.detectors import DETECTORS
 from studio.core.differences import freeu_words
 from studio.core.draft import Draft
@@ -97,6 +97,19 @@ def detector_words(detector: Detector, kind: str = "") -> tuple[str, str]:
     return told.get(detector, (title, ""))
 
 
+def mode_words(mode: ControlMode) -> tuple[str, str]:
+    """Name and meaning of a control layer's mode."""
+    return {
+        ControlMode.BALANCED: (tr("Balanced"), tr("As the network was trained: prompt and layer side by side.")),
+        ControlMode.MORE_PROMPT: (tr("More prompt"), tr("The layer gives the rough layout; details are the prompt’s.")),
+        ControlMode.MORE_CONTROL: (tr("More control"), tr("Guidance makes the layer stronger too, gently in details.")),
+        ControlMode.UNBALANCED: (
+            tr("Most control"),
+            tr("Guidance makes the layer stronger in everything: lines are followed most closely, even without words."),
+        ),
+    }[mode]
+
+
 def resize_words(mode: ResizeMode) -> tuple[str, str]:
     """Name and meaning of a resize mode."""
     return {
@@ -161,6 +174,8 @@ def control_line(use: ControlUse, part: Part | None = None) -> str:
         words += f", {detector_words(Detector(use.detector), use.kind)[0]}"
     if use.net is not None:
         words += f", {use.net.name}"
+    if use.mode is not ControlMode.BALANCED:
+        words += f", {mode_words(use.mode)[0]}"
     if use.plugin is not None:
         words += f", {tr('plugin')} {use.plugin.id} {use.plugin.version}".rstrip()
     words += found_words(use.found)

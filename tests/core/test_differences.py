@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.choices import ControlKind, ControlMode, ResizeMode, Spacing
 from studio.core.differences import NONE, Difference, differences
 from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
@@ -157,3 +157,10 @@ def test_a_strength_counts_only_where_a_picture_is_begun_with() -> None:
         ("Begins with", NONE, "picture abababab"),
         ("Strength", NONE, "0.3"),
     ]
+
+
+def test_the_mode_of_a_layer_in_words() -> None:
+    led = replace(CANNY, mode=ControlMode.UNBALANCED)
+    found = said(replace(BASE, controls=(CANNY,)), replace(BASE, controls=(led,)))
+    assert found == [("Control canny: mode", "balanced", "most control")]
+    assert said(BASE, replace(BASE, controls=(led,)))[0][2].endswith("most control")

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from studio.core.choices import ControlKind, Spacing, Tiling
+from studio.core.choices import ControlKind, ControlMode, Spacing, Tiling
 from studio.core.plot import Axis, Plot, describe, estimate, plan, work
 from studio.core.plot_fields import FieldKind, PlotField, fields_of, read_values
 from studio.core.plot_values import VALUES_MAX, BadPlot, numbers, sizes, words
@@ -137,6 +137,13 @@ def test_the_fields_of_a_recipe_with_layers() -> None:
     assert "control:0:low" not in {field.id for field in fields_of(Recipe(prompt="", seed=1), (), declared)}
     with pytest.raises(BadPlot, match=r"5 does not lie between -4 and 4"):
         read_values(FIELDS["plugin:0:weight"], "1, 5")
+
+
+def test_the_modes_of_a_control_layer_side_by_side() -> None:
+    plot = made(("control:0:mode", "Balanced, most control, more_prompt"))
+    modes = [cell.recipe.controls[0].mode for cell in plot.cells]
+    assert modes == [ControlMode.BALANCED, ControlMode.UNBALANCED, ControlMode.MORE_PROMPT]
+    assert plot.axes[0].labels == ("Balanced", "Most control", "More prompt")
 
 
 def test_every_cell_has_its_recipe_in_the_order_of_display() -> None:

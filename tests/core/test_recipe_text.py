@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.core.choices import ResizeMode, Tiling
+from studio.core.choices import ControlKind, ControlMode, ResizeMode, Tiling
 from studio.core.detectors import FITTING, named
 from studio.core.draft import ControlLayer, draft_of, expand
 from studio.core.errors import BadRecipe
@@ -26,13 +26,13 @@ models = st.builds(
 )  # fmt: skip
 names = st.one_of(st.none(), models)
 controls = st.builds(
-    lambda kind, digest, weight, ends, resize, invert, low, high, net: ControlUse(
+    lambda kind, digest, weight, ends, resize, invert, low, high, net, mode: ControlUse(
         kind=kind[0], image=ImageRef(digest=digest), weight=weight, start=min(ends), end=max(ends), resize=resize,
-        invert=invert, low=low, high=high, net=net, detector=kind[1],
+        invert=invert, low=low, high=high, net=net, detector=kind[1], mode=mode,
     ),
     st.sampled_from([(kind, named(kind, one)) for kind, fit in FITTING.items() for one in fit]), digests,
     st.floats(0, 4), st.tuples(unit, unit), st.sampled_from(ResizeMode),
-    st.booleans(), st.integers(0, 255), st.integers(0, 255), names,
+    st.booleans(), st.integers(0, 255), st.integers(0, 255), names, st.sampled_from(ControlMode),
 )  # fmt: skip
 schedules = st.sampled_from([(info.id, spacing) for info in SCHEDULERS.values() for spacing in info.spacings])
 factors = st.floats(0.05, 2)
@@ -147,3 +147,15 @@ def test_older_recipes_read_brackets_and_long_prompts_as_they_did(prompt: str, w
 def test_text_names_no_folder() -> None:
     recipe = replace(Recipe(prompt="p", seed=1), controls=())
     assert "/" not in to_text(recipe)
+
+
+def test_a_mode_asks_for_a_studio_that_knows_it_and_only_then() -> None:
+    plain = ControlUse(kind=ControlKind.SCRIBBLE, image=ImageRef(digest="ab" * 32))
+    texts = [
+        to_text(Recipe(prompt="", seed=1, controls=(one,)))
+        for one in (plain, replace(plain, mode=ControlMode.MORE_PROMPT))
+    ]
+    assert [json.loads(text)["studio_recipe"] for text in texts] == [3, 5]
+    assert "mode" not in json.loads(texts[0])["controls"][0]
+    with pytest.raises(BadRecipe, match="control layer of the recipe cannot be read"):
+        from_text(texts[1].replace("more_prompt", "most_prompt"))

@@ -36,7 +36,9 @@ def step(branches: int = 2) -> StepContext:
 def test_the_same_tensors_are_checked_once_and_changed_ones_again() -> None:
     inner = [torch.ones(1, 4, 8, 8), torch.ones(1, 4, 4, 4)]
     shapes = _Counted()
-    attached: Any = SimpleNamespace(guest="toy", guests=SimpleNamespace(calling=lambda *_: nullcontext()))
+    attached: Any = SimpleNamespace(
+        guest=SimpleNamespace(asked=None), guests=SimpleNamespace(calling=lambda *_: nullcontext())
+    )
     residuals = PluginResiduals(attached, lambda _step: UNetResiduals(inner=tuple(inner)), shapes)  # type: ignore[arg-type]
     first = residuals(step())
     assert first is not None

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from studio.core.choices import ControlKind
+from studio.core.choices import ControlKind, ControlMode
 from studio.core.errors import ModelMissing
 from studio.core.recipe import ControlUse, ModelRef, Recipe, Size
 from tests.engine.conftest import DRAWINGS, FIRST
@@ -87,6 +87,22 @@ def test_a_union_as_the_stock_pipeline(
     stock = UnionStock((tiny_folder,))
     stock.union = union[1]
     assert_same(engine, stock, replace(RECIPE, controls=(replace(USE, kind=kind),)), monkeypatch)
+
+
+def test_a_union_in_guess_mode(
+    engine: Any, union: tuple[Path, Any], tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stock pipeline forgets to halve `control_type`: here it is halved for it."""
+    stock = UnionStock((tiny_folder,))
+    stock.union = union[1]
+    forward = stock.union.forward
+
+    def halved(sample: Any, *rest: Any, control_type: Any, **more: Any) -> Any:
+        return forward(sample, *rest, control_type=control_type[-sample.shape[0] :], **more)
+
+    monkeypatch.setattr(stock.union, "forward", halved)
+    asked = replace(RECIPE, controls=(replace(USE, mode=ControlMode.MORE_CONTROL),))
+    assert_same(engine, stock, asked, monkeypatch, guess_mode=True)
 
 
 def test_the_kind_counts(engine: Any) -> None:

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from studio.core.choices import ControlKind, ResizeMode, Spacing
+from studio.core.choices import ControlKind, ControlMode, ResizeMode, Spacing
 from studio.core.errors import BadInputImage, BadRecipe, StudioError
 from studio.core.library import Link, LinkKind
 from studio.core.recipe import PROMPT_MAX, ControlUse, ImageRef, ModelRef, Recipe, Size
@@ -138,7 +138,7 @@ def test_a_file_cut_off_in_the_pixels_still_has_its_recipe() -> None:
 
 
 def test_other_programs_read_the_parameters() -> None:
-    use = dataclasses.replace(control(ImageRef(digest="0" * 64)), resize=ResizeMode.PAD)
+    use = dataclasses.replace(control(ImageRef(digest="0" * 64)), resize=ResizeMode.PAD, mode=ControlMode.MORE_CONTROL)
     made = dataclasses.replace(recipe("two\nlines", controls=(use,)), model=ModelRef(name="good, bad: ugly"))
     text = Image.open(io.BytesIO(written(made))).text["parameters"]
     assert text == (
@@ -146,7 +146,8 @@ def test_other_programs_read_the_parameters() -> None:
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 5, Seed: 7, Size: 256x256, "
         'Model: "good, bad: ugly", Version: Diffusion Studio 0.1.0, '
         'ControlNet 0: "Module: canny, Model: good, bad: ugly canny, Weight: 0.75, Resize Mode: Resize and Fill, '
-        'Threshold A: 40, Threshold B: 90, Guidance Start: 0.125, Guidance End: 0.5"'
+        "Threshold A: 40, Threshold B: 90, Guidance Start: 0.125, Guidance End: 0.5, "
+        'Control Mode: ControlNet is more important"'
     )
 
 

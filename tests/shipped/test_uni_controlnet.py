@@ -25,7 +25,7 @@ from plugins.uni_controlnet.networks import FeatureDenormalisation, LocalAdapter
 from plugins.uni_controlnet.pictures import clip_pixels, map_tensor
 from plugins.uni_controlnet.session import Layer, Session, Sessions, stacked
 from plugins.uni_controlnet.weights import Weights
-from studio.api import Denoiser, ModelMissing, Size, Steering, StepContext, Use
+from studio.api import ControlMode, Denoiser, ModelMissing, Size, Steering, StepContext, Use
 from tests.engine import tiny_models
 from tests.shipped import uni_reference as paper
 from tests.shipped.tiny_denoiser import ROOT, denoiser_of, drawing, fingerprint, paint, use_of
@@ -154,6 +154,27 @@ def test_several_layers_share_one_run(denoiser: Denoiser, monkeypatch: pytest.Mo
     wanted = paper.local_adapter(LOCAL, paper.TINY, step.model_input, 700.0, text, maps)
     assert ours is not None
     assert all(torch.allclose(a, b * 0.8, atol=1e-4) for a, b in zip(ours, wanted, strict=True))
+
+
+def test_layers_of_another_mode_have_a_run_of_their_own(denoiser: Denoiser) -> None:
+    """What the studio leaves of one layer's answer must not take the other layer with it."""
+    weights, text = Weights(), torch.randn(2, 77, 16)
+    step = step_of(denoiser, text)
+    uses = [use(denoiser, "canny", 1), replace(use(denoiser, "line", 2), mode=ControlMode.UNBALANCED)]
+    alone = []
+    for kind, one in zip(("canny", "line"), uses, strict=True):
+        with Local(kind, weights, Sessions()).attach(denoiser, one) as steering:
+            alone.append(residuals(steering, step))
+    sessions = Sessions()
+    with (
+        Local("canny", weights, sessions).attach(denoiser, uses[0]) as first,
+        Local("line", weights, sessions).attach(denoiser, uses[1]) as second,
+    ):
+        for _ in range(2):  # each reads its own map again
+            for steering, wanted in zip((first, second), alone, strict=True):
+                ours = residuals(steering, step)
+                assert ours is not None and wanted is not None
+                assert all(torch.equal(a, b) for a, b in zip(ours, wanted, strict=True))
 
 
 def test_layers_come_and_go_with_their_windows(denoiser: Denoiser) -> None:

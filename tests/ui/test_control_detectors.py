@@ -10,7 +10,7 @@ from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from studio.app import Studio
-from studio.core.choices import ControlKind, Detector
+from studio.core.choices import ControlKind, ControlMode, Detector
 from studio.core.recipe import ControlUse, ModelRef
 from studio.engine.annotators import Annotators
 from studio.ui.panels.control_card import ControlCard
@@ -63,6 +63,18 @@ def library(qtbot: QtBot, studio: Studio) -> Path:
     files.rescan()
     qtbot.waitUntil(lambda: not files.busy and files.find("dreamer") is not None, timeout=20000)
     return folder
+
+
+def test_the_mode_is_chosen_kept_and_taken_back(studio: Studio, card: ControlCard) -> None:
+    assert card.knobs.mode.currentText() == "Balanced"
+    pick(card.knobs.mode, "unbalanced")
+    assert use_of(studio).mode is ControlMode.UNBALANCED
+    assert card.knobs.mode.currentText() == "Most control" and "most closely" in card.knobs.mode.toolTip()
+    pick(card.kind, "lineart")
+    assert use_of(studio).mode is ControlMode.UNBALANCED, "it is the layer's, not the kind's"
+    studio.draft.undo_stack.undo()
+    studio.draft.undo_stack.undo()
+    assert use_of(studio).mode is ControlMode.BALANCED and card.knobs.mode.currentData() == "balanced"
 
 
 def test_a_kind_brings_its_detector_and_no_inverted_picture(studio: Studio, card: ControlCard) -> None:

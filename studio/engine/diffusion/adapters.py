@@ -13,8 +13,9 @@ from torch import Tensor
 from studio.api import Denoiser, Steering, StepContext, UNetResiduals, Use
 from studio.core.errors import StudioError
 from studio.core.plugins import PartType
-from studio.core.recipe import Size
+from studio.core.recipe import ControlUse, Size
 from studio.engine.answers import wrong
+from studio.engine.diffusion.control_mode import moderated
 from studio.engine.diffusion.models import Model
 from studio.engine.diffusion.snapshot import Snapshot
 from studio.engine.guests import Guest, Guests, Tell
@@ -175,6 +176,8 @@ class PluginResiduals:
             if known is not None and known[1] == branches and _same(known[0], tensors):
                 return known[2]
             checked = self._shapes.checked(guest, answer, step.model_input)
+            if isinstance(guest.asked, ControlUse):
+                checked = moderated(checked, guest.asked.mode, branches)
             self._known = None if tensors is None else (tensors, branches, checked)
             return checked
 

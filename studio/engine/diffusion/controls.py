@@ -18,6 +18,7 @@ from studio.core.recipe import ControlUse, Recipe, Size
 from studio.engine.annotators import Annotators
 from studio.engine.control_maps import control_map
 from studio.engine.diffusion.compiled import CompiledJob, shadow_of
+from studio.engine.diffusion.control_mode import beside_nothing, with_prompt_only
 from studio.engine.diffusion.denoise import Residuals
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.union import control_type, told
@@ -54,6 +55,9 @@ class ControlNetResiduals:
     def __call__(self, step: StepContext) -> UNetResiduals | None:
         if not self.acts_at(step.index, step.count):
             return None
+        branches = step.model_input.shape[0]
+        if self._use.mode.one_sided:
+            step = with_prompt_only(step)
         slot = self._controlnet.controlnet_cond_embedding
         slot.embedding = self._embedding
         union = self._control_type is not None
@@ -66,6 +70,7 @@ class ControlNetResiduals:
                 controlnet_cond=[self._embedding] if union else self._embedding,  # not looked at: the slot answers
                 conditioning_scale=weight,
                 added_cond_kwargs=None if step.added is None else dict(step.added),
+                guess_mode=self._use.mode.soft,
                 return_dict=False,
                 **({} if self._control_type is None else told(self._controlnet, self._control_type, step.model_input)),
             )
@@ -73,6 +78,8 @@ class ControlNetResiduals:
             slot.embedding = None
         if later != 1.0:  # the same products: a compiled network serves every weight
             down, mid = [tensor * later for tensor in down], mid * later
+        if self._use.mode.one_sided:
+            *down, mid = beside_nothing((*down, mid), branches)
         return UNetResiduals(down=tuple(down), mid=mid)
 
     def acts_at(self, index: int, count: int) -> bool:
@@ -114,7 +121,8 @@ class Controls:
             if name != model.name:
                 note(f"{use.kind} is read by {name}.")
             controlnet = with_hint_slot(network)
-            embedding = self._embedding(use, recipe.size, model, controlnet, branches)
+            seen_by = 1 if use.mode.one_sided else branches
+            embedding = self._embedding(use, recipe.size, model, controlnet, seen_by)
             ready.append(ControlNetResiduals(controlnet, embedding, use, number, job))
         return ready
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QWidget
 
-from studio.core.choices import Detector
+from studio.core.choices import ControlMode, Detector
 from studio.core.recipe import WEIGHT_MAX, ControlUse
 from studio.state.control_nets import Nets
 from studio.ui.panels.control_choices import NetCombo
+from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.widgets.range_slider import RangeSlider
 from studio.ui.widgets.slider_spin import CalmDoubleSpin, CalmSpin, SliderSpin
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
+from studio.ui.words import mode_words
 
 _WORDS_PX = 72
 
@@ -26,6 +28,10 @@ class ControlKnobs(QWidget):
         self.net = NetCombo()
         self.weight = SliderSpin(CalmDoubleSpin(0, WEIGHT_MAX, 0.05, 2), (0, 2))
         self.weight.name_parts(self.tr("Weight"))
+        self.mode = CalmCombo("controlMode", self.tr("Whether the prompt or this layer leads"))
+        for mode in ControlMode:
+            name, about = mode_words(mode)
+            self.mode.add_choice(name, mode.value, about)
         self.range = RangeSlider(100)
         self.range.setAccessibleName(self.tr("Part of the steps it steers, from and to"))
         self.range_words = PlainLabel(look="faint")
@@ -45,6 +51,7 @@ class ControlKnobs(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._net_label = self._row(self.tr("Network"), self.tr("The ControlNet that reads the map."), self.net)
         self._row(self.tr("Weight"), self.tr("How strongly this layer steers; 1 as it was trained."), self.weight)
+        self._row(self.tr("Leads"), self.tr("Whether the prompt or this layer leads."), self.mode)
         steers = self.tr("During which part of the steps this layer steers.")
         self._row(self.tr("Steers"), steers, self.range, self.range_words)
         about = self.tr("Lower and upper threshold of Canny: higher means fewer lines.")
@@ -69,6 +76,11 @@ class ControlKnobs(QWidget):
         self.weight.edited.connect(
             lambda weight: self.wished.emit(self.tr("change control weight"), {"weight": round(weight, 2)})
         )
+        self.mode.activated.connect(
+            lambda _row: self.wished.emit(
+                self.tr("change control mode"), {"mode": ControlMode(self.mode.currentData())}
+            )
+        )
         self.range.edited.connect(
             lambda a, b: self.wished.emit(self.tr("change control range"), {"start": a / 100, "end": b / 100})
         )
@@ -83,6 +95,9 @@ class ControlKnobs(QWidget):
         for part in (self._net_label, self.net):
             part.setVisible(has_choice)
         self.weight.show_value(use.weight)
+        with QSignalBlocker(self.mode):
+            self.mode.setCurrentIndex(self.mode.findData(use.mode.value))
+        plain_tooltip(self.mode, mode_words(use.mode)[1])
         self.range.show_range(round(use.start * 100), round(use.end * 100))
         self.range_words.setText(f"{use.start:.0%} – {use.end:.0%}")
         self.edges.show_range(min(use.low, use.high), use.high)
@@ -92,5 +107,5 @@ class ControlKnobs(QWidget):
             edge_part.setVisible(detector is Detector.CANNY)
         for score_part in (self._score_label, self.score):
             score_part.setVisible(detector is Detector.MLSD)
-        for field in (self.net, self.weight, self.range, self.edges, self.score):
+        for field in (self.net, self.weight, self.mode, self.range, self.edges, self.score):
             field.setEnabled(enabled)
