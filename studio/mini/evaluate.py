@@ -10,28 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from diffusers import (
     AutoencoderTiny,
-    ControlNetModel,
-    StableDiffusionAdapterPipeline,
-    StableDiffusionControlNetPipeline,
     StableDiffusionPipeline,
-    T2IAdapter,
 )
-from PIL import Image
 
 from studio.mini.config import Compute
 from studio.mini.data import HELD_OUT, Pixels, scene_number, to_pixels, to_unit
-from studio.mini.drawings import Drawing, Scene, attributes, caption, render
+from studio.mini.drawings import Scene, attributes, caption, render
 from studio.mini.few_step import STEPS as FAST_STEPS
 from studio.mini.few_step import fast_folder
-from studio.mini.metrics import edge_f1, psnr
+from studio.mini.metrics import psnr
 from studio.mini.scorer import Scorer, held_out_accuracy, load_scorer, read
 from studio.mini.sheet import GUIDANCE, STEPS, draw, load_pipeline
+from studio.mini.sketch_figures import sketch_figures
 from studio.mini.table import Report
 from studio.mini.tiny_decoder import distance_db, load_tiny_vae, time_ratio
 
@@ -88,7 +83,7 @@ def evaluate(model: Path, compute: Compute, samples: int = 40) -> Report:
         "seconds per picture": round(seconds_per_picture(pipe), 2),
         "prompts": prompt_figures(pipe, scorer, samples, STEPS, GUIDANCE),
         "few-step prompts": prompt_figures(fast, scorer, samples, FAST_STEPS, 1.0) if fast else None,
-        "control": control_figures(model, pipe, max(samples // 2, 4)),
+        "control": followed(model, pipe, max(samples // 2, 4)),
         "MB": round((folder_size(model) + folder_size(fast_folder(model))) / 1e6, 1),
     }
     report |= fast_figures(fast, tiny) | tiny_figures(tiny, pipe, samples)
@@ -184,67 +179,11 @@ def _share(right: Judge, readings: list[dict[str, int]], truths: list[dict[str, 
     return round(float(np.mean([right(a, b) for a, b in zip(readings, truths, strict=True)])), 3)
 
 
-def control_figures(model: Path, pipe: StableDiffusionPipeline, samples: int) -> Report:
-    """Edge F1 within 2 px against the sketch: without control, with ControlNet, with T2I-Adapter, true renders."""
-    scenes = held_out_scenes(lambda scene: True, samples)
-    drawings = [render(scene, pipe.unet.config.sample_size * pipe.vae_scale_factor) for scene in scenes]
-    prompts = [full_caption(scene, "en") for scene in scenes]
+def followed(model: Path, pipe: StableDiffusionPipeline, samples: int) -> Report:
+    """How far the sketches of held-out scenes are followed (see sketch_figures)."""
     _say("control")
-    report: Report = {
-        "true renders": _mean_f1([drawing.image for drawing in drawings], drawings),
-        "without": _mean_f1(draw(pipe, prompts, seed=2000), drawings),
-    }
-    for name, (folder, make) in CONTROLS.items():
-        report[name] = report[f"{name}, ratio to without"] = None
-        if (model / folder / "config.json").exists():
-            report[name] = _mean_f1(draw_controlled(make(model, pipe), prompts, drawings, 2000), drawings)
-            report[f"{name}, ratio to without"] = round(report[name] / max(report["without"], 1e-3), 2)
-    return report
-
-
-def _mean_f1(pictures: list[Pixels], drawings: list[Drawing]) -> float:
-    scores = [edge_f1(picture, drawing.outline) for picture, drawing in zip(pictures, drawings, strict=True)]
-    return round(float(np.mean(scores)), 3)
-
-
-def controlnet_pipeline(model: Path, pipe: StableDiffusionPipeline) -> StableDiffusionControlNetPipeline:
-    """The stock ControlNet pipeline on the exported parts."""
-    net = ControlNetModel.from_pretrained(model / "controlnet", dtype=torch.float32).to(pipe.device)
-    return _quiet(StableDiffusionControlNetPipeline(**pipe.components, controlnet=net, requires_safety_checker=False))
-
-
-def adapter_pipeline(model: Path, pipe: StableDiffusionPipeline) -> StableDiffusionAdapterPipeline:
-    """The stock T2I-Adapter pipeline on the exported parts."""
-    adapter = T2IAdapter.from_pretrained(model / "t2i_adapter", dtype=torch.float32).to(pipe.device)
-    parts = {name: part for name, part in pipe.components.items() if name != "image_encoder"}
-    return _quiet(StableDiffusionAdapterPipeline(**parts, adapter=adapter, requires_safety_checker=False))
-
-
-def _quiet(pipe: Any) -> Any:  # Any: either pipeline
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
-
-
-CONTROLS: dict[str, tuple[str, Callable[[Path, StableDiffusionPipeline], Any]]] = {  # Any: either pipeline
-    "ControlNet": ("controlnet", controlnet_pipeline),
-    "T2I-Adapter": ("t2i_adapter", adapter_pipeline),
-}
-
-
-def draw_controlled(pipe: Any, prompts: list[str], drawings: list[Drawing], seed: int) -> list[Pixels]:
-    """Pictures of prompts under sketches, one at a time, as the studio draws them. `pipe`: either control pipeline."""
-    pictures = []
-    for i, (prompt, drawing) in enumerate(zip(prompts, drawings, strict=True)):
-        sketch = Image.fromarray(drawing.outline).convert("RGB")
-        generator = torch.Generator().manual_seed(seed + i)
-        latents = pipe(
-            prompt, image=sketch, num_inference_steps=STEPS, guidance_scale=GUIDANCE, generator=generator,
-            output_type="latent",
-        ).images  # fmt: skip
-        # Decoded here: the adapter pipeline's own decoding warns that it is deprecated.
-        with torch.no_grad():
-            pictures.append(to_pixels(pipe.vae.decode(latents / pipe.vae.config.scaling_factor).sample)[0])
-    return pictures
+    scenes = held_out_scenes(lambda scene: True, samples)
+    return sketch_figures(model, pipe, scenes, [full_caption(scene, "en") for scene in scenes])
 
 
 @torch.no_grad()

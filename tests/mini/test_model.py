@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 from studio.mini.config import MINI, MODEL_FOLDER
-from studio.mini.data import scene_number
+from studio.mini.data import HELD_OUT, scene_number
 from studio.mini.drawings import render
-from studio.mini.evaluate import adapter_pipeline, controlnet_pipeline, draw_controlled
 from studio.mini.export import digests
 from studio.mini.sheet import draw, load_pipeline
+from studio.mini.sketch_figures import (
+    adapter_pipeline,
+    adapter_source,
+    controlnet_pipeline,
+    controlnet_source,
+    draw_controlled,
+    draw_led,
+    mean_f1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +43,16 @@ def test_control_networks_fit_and_change_the_picture(pipe) -> None:  # type: ign
     for make in (controlnet_pipeline, adapter_pipeline):
         drawn = draw_controlled(make(MODEL_FOLDER, pipe), ["a cat"], [drawing], 3)[0]
         assert np.abs(drawn.astype(int) - plain).mean() > 0.5
+
+
+def test_a_sketch_alone_is_followed_when_it_leads(pipe) -> None:  # type: ignore[no-untyped-def]  # as above
+    """No words at all: what is drawn without the sketch has its lines by chance only."""
+    drawings = [render(scene_number(HELD_OUT + 40_000 + n, 0), MINI.image_px) for n in range(4)]
+    nothing = [""] * len(drawings)
+    without = mean_f1(draw(pipe, nothing, seed=3, guidance=1.0), drawings)
+    for source in (controlnet_source, adapter_source):
+        followed = mean_f1(draw_led(pipe, source(MODEL_FOLDER, pipe), nothing, drawings, 3), drawings)
+        assert followed > 2 * without, (source.__name__, followed, without)
 
 
 def test_the_preview_matrix_fits_the_latents() -> None:

@@ -88,8 +88,8 @@ def test_all_stages_run_and_the_result_loads_with_stock_classes(
     for name in config.STAGES:
         stages.TRAIN[name](shop, Budget(steps=2))
     from studio.mini.drawings import render
-    from studio.mini.evaluate import adapter_pipeline, controlnet_pipeline, draw_controlled
     from studio.mini.sheet import draw, load_pipeline
+    from studio.mini.sketch_figures import adapter_pipeline, controlnet_pipeline, draw_controlled
 
     pipe = load_pipeline(shop.output)
     assert draw(pipe, ["a red house", "一座红房子"], seed=0, steps=2)[1].shape == (64, 64, 3)
