@@ -45,6 +45,7 @@ from studio.mini.training import Budget, Rates, Trainer, append_line, freeze
 from studio.mini.uni_controlnet import adopt_uni_controlnet, train_uni_controlnet
 from studio.mini.vae import (
     DecoderStage,
+    FinishStage,
     encode_scenes,
     fit_preview,
     round_trip_psnr,
@@ -233,6 +234,17 @@ def train_decoder(shop: Workshop, budget: Budget) -> None:
     shop.log("decoder", psnr=round_trip_psnr(vae, shop.arch, shop.compute))
 
 
+def finish_decoder(shop: Workshop, budget: Budget) -> None:
+    """The decoder once more, on whole pictures, annealed from the start: the last step before it ships."""
+    vae = shop.vae()
+    stage = FinishStage(vae, shop.arch, shop.compute, batch=max(2, shop.batch // 8))
+    rates = Rates(rate=4e-4, warmup_steps=100, flat=0.3, ema=0.998, weight_decay=1e-3)
+    Trainer(stage, shop.state, budget, rates, shop.seed).run(watch=lambda step: shop.keep("vae", vae))
+    freeze([vae])
+    shop.keep("vae", vae)
+    shop.log("finish", psnr=round_trip_psnr(vae, shop.arch, shop.compute))
+
+
 def train_t2i_adapter(shop: Workshop, budget: Budget) -> None:
     """Stage 4a."""
     torch.manual_seed(shop.seed)
@@ -305,6 +317,7 @@ TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
     "latents": train_latents,
     "unet": train_unet,
     "decoder": train_decoder,
+    "finish_decoder": finish_decoder,
     "t2i_adapter": train_t2i_adapter,
     "controlnet": train_controlnet,
     "scorer": train_scorer,
@@ -319,7 +332,7 @@ TRAIN: dict[str, Callable[[Workshop, Budget], None]] = {
 }
 MINUTES = {
     "vae": 20.0, "text": 9.0, "latents_small": 0.0, "unet_small": 60.0, "latents": 0.0, "unet": 65.0, "decoder": 8.0,
-    "t2i_adapter": 8.0, "controlnet": 15.0, "scorer": 5.0, "style_loras": 12.0, "classifier": 10.0, "clip": 10.0,
-    "uni_controlnet": 15.0, "ip_adapter": 15.0, "expander": 10.0, "tiny_decoder": 12.0, "few_step": 20.0,
+    "finish_decoder": 30.0, "t2i_adapter": 8.0, "controlnet": 15.0, "scorer": 5.0, "style_loras": 12.0, "classifier": 10.0,
+    "clip": 10.0, "uni_controlnet": 15.0, "ip_adapter": 15.0, "expander": 10.0, "tiny_decoder": 12.0, "few_step": 20.0,
 }  # fmt: skip
 """Minutes of each stage on two cores when nothing else is asked for: a first version. See the card for more."""

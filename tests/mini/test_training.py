@@ -13,11 +13,19 @@ from transformers import CLIPTokenizer
 
 from studio.mini import config, export, few_step, stages
 from studio.mini.controlnet import strengthen
-from studio.mini.data import LatentStore, draw_crops, mixture, scene_number
+from studio.mini.data import HELD_OUT, LatentStore, draw_crops, mixture, scene_number
 from studio.mini.text_to_image import Diffusion, stratified_timesteps
 from studio.mini.tokenizer import learn_merges, sample_captions, train_tokenizer
 from studio.mini.training import Budget, Rates, Trainer
-from studio.mini.vae import DecoderStage, encode_scenes, fit_preview, linear_codes, start_from_principal_components
+from studio.mini.vae import (
+    DecoderStage,
+    encode_scenes,
+    fit_preview,
+    linear_codes,
+    picture_loss,
+    round_trip_psnr,
+    start_from_principal_components,
+)
 
 
 @pytest.fixture
@@ -101,6 +109,31 @@ def test_all_stages_run_and_the_result_loads_with_stock_classes(
     assert not list(shop.output.rglob("*.part"))
     rows = [json.loads(line) for line in (shop.state / "figures.jsonl").read_text().splitlines()]
     assert {row["stage"] for row in rows} >= {"text_en", "text_zh", "decoder"}
+
+
+def test_the_decoder_is_finished_on_whole_pictures(shop: stages.Workshop) -> None:
+    torch.manual_seed(0)
+    vae = config.make_vae(config.TINY)
+    start_from_principal_components(vae, config.TINY, count=12)
+    shop.keep("vae", vae)
+    before = round_trip_psnr(shop.vae(), config.TINY, shop.compute, count=6)
+    codes = encode_scenes(shop.vae(), config.TINY, shop.compute, HELD_OUT, 2)[0]
+    stages.TRAIN["finish_decoder"](shop, Budget(steps=60))
+    assert round_trip_psnr(shop.vae(), config.TINY, shop.compute, count=6) > before + 0.3
+    assert torch.equal(encode_scenes(shop.vae(), config.TINY, shop.compute, HELD_OUT, 2)[0], codes), (
+        "the UNet knows them"
+    )
+
+
+def test_a_pictures_loss_is_its_psnr_and_its_edges() -> None:
+    truth = torch.zeros(2, 3, 4, 4)
+    decoded = truth.clone()
+    decoded[0] += 0.2  # flat: its gradients are right
+    decoded[1, :, :, ::2] += 0.2
+    loss, figures = picture_loss(decoded, truth)
+    squares, edges = torch.tensor([0.04, 0.02]), torch.tensor([1e-8, 0.2])
+    assert float(loss) == pytest.approx(float((squares.log() + 0.25 * edges.log()).mean()))
+    assert figures["psnr"] == pytest.approx(float(10 * torch.log10(4 / squares).mean()))
 
 
 def test_training_goes_on_from_an_exported_model(shop: stages.Workshop, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ class ControlKnobs(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._net_label = self._row(self.tr("Network"), self.tr("The ControlNet that reads the map."), self.net)
         self._row(self.tr("Weight"), self.tr("How strongly this layer steers; 1 as it was trained."), self.weight)
-        self._row(self.tr("Leads"), self.tr("Whether the prompt or this layer leads."), self.mode)
+        self._row(self.tr("Mode"), self.tr("Whether the prompt or this layer leads."), self.mode)
         steers = self.tr("During which part of the steps this layer steers.")
         self._row(self.tr("Steers"), steers, self.range, self.range_words)
         about = self.tr("Lower and upper threshold of Canny: higher means fewer lines.")
