@@ -9,7 +9,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Signal
 
-from studio.core.choices import Detector
+from studio.core.choices import ControlMode, Detector
 from studio.core.errors import StudioError
 from studio.core.hub import Starter
 from studio.core.pixels import Pixels
@@ -79,17 +79,17 @@ class ControlMaps(QObject):
         Give the layer's index so that two layers of one picture do not drop each other's wishes.
         """
         key = f"map {use.image.digest} {use.kind}" if layer is None else f"map {layer}"
-        known = self._maps.get(_what_counts(use, size))
+        known = self._maps.get((what_decides(use), size))
         if known is not None:
             self._background.drop(key)
-            self._maps.move_to_end(_what_counts(use, size))
+            self._maps.move_to_end((what_decides(use), size))
             self.ready.emit(use, size, known)
             return
         work = partial(self._make_map, use, size)
         self._background.run_latest(key, work, partial(self._keep, use, size), partial(self._on_failed, use))
 
     def _keep(self, use: ControlUse, size: Size, pixels: Pixels) -> None:
-        self._maps[_what_counts(use, size)] = pixels
+        self._maps[(what_decides(use), size)] = pixels
         while len(self._maps) > KEPT:
             self._maps.popitem(last=False)
         self.ready.emit(use, size, pixels)
@@ -98,6 +98,6 @@ class ControlMaps(QObject):
         self.failed.emit(use, error)
 
 
-def _what_counts(use: ControlUse, size: Size) -> tuple[ControlUse, Size]:
-    """The use without what only the denoising sees: weight, start, end and network do not change the map."""
-    return replace(use, weight=1.0, start=0.0, end=1.0, net=None), size
+def what_decides(use: ControlUse) -> ControlUse:
+    """The use without what only the denoising sees: weight, start, end, mode and network do not change the map."""
+    return replace(use, weight=1.0, start=0.0, end=1.0, mode=ControlMode.BALANCED, net=None)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytestqt.qtbot import QtBot
 
-from studio.core.choices import ControlKind, Detector
+from studio.core.choices import ControlKind, ControlMode, Detector
 from studio.core.errors import BadInputImage
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, ImageRef, ModelRef, Size
@@ -52,13 +52,13 @@ def test_turning_a_threshold_makes_the_last_map(qtbot: QtBot, background: Backgr
     assert told[1][0].low == 5
 
 
-def test_a_known_map_comes_at_once_and_weight_does_not_matter(qtbot: QtBot, background: Background) -> None:
+def test_a_known_map_comes_at_once_and_neither_weight_nor_mode_matters(qtbot: QtBot, background: Background) -> None:
     mapper = Mapper()
     maps, told = ControlMaps(mapper, background), []
     maps.ready.connect(lambda *ready: told.append(ready))
     maps.request(USE, SIZE)
     qtbot.waitUntil(lambda: len(told) == 1)
-    heavier = replace(USE, weight=2.0, start=0.2, end=0.5)
+    heavier = replace(USE, weight=2.0, start=0.2, end=0.5, mode=ControlMode.UNBALANCED)
     maps.request(heavier, SIZE)
     assert told[1][0] == heavier
     assert told[1][2] is told[0][2]

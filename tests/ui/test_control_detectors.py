@@ -77,6 +77,16 @@ def test_the_mode_is_chosen_kept_and_taken_back(studio: Studio, card: ControlCar
     assert use_of(studio).mode is ControlMode.BALANCED and card.knobs.mode.currentData() == "balanced"
 
 
+def test_who_leads_needs_no_other_map(studio: Studio, card: ControlCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Finding one takes seconds with a network."""
+    asked: list[ControlUse] = []
+    monkeypatch.setattr(studio.state.control_maps, "request", lambda use, *_: asked.append(use))
+    pick(card.knobs.mode, "unbalanced")
+    assert use_of(studio).mode is ControlMode.UNBALANCED and not asked
+    pick(card.kind, "canny")
+    assert [use.kind for use in asked] == ["canny"]
+
+
 def test_a_kind_brings_its_detector_and_no_inverted_picture(studio: Studio, card: ControlCard) -> None:
     assert use_of(studio).invert
     assert card.detector.currentData() == "none"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QPushButton, QScrollArea, QStackedLayout, QVBoxLayout, QWidget
@@ -14,7 +12,7 @@ from studio.core.draft import ControlLayer, Draft
 from studio.core.errors import StudioError
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
-from studio.state.control_maps import ControlMaps
+from studio.state.control_maps import ControlMaps, what_decides
 from studio.state.control_nets import nets_of
 from studio.state.draft_model import DraftModel
 from studio.state.models_model import ModelsModel
@@ -163,7 +161,7 @@ class ControlPanel(QWidget):
         if before is None or before.use.image != layer.use.image:
             ref = layer.use.image
             self._read_input(ref, lambda image: self._show_source(card, ref.digest, image))
-        seen = replace(layer.use, weight=1.0, start=0.0, end=1.0, net=None)  # what decides the map
+        seen = what_decides(layer.use)
         if self._mapped.get(index) != (seen, size):
             self._mapped[index] = (seen, size)
             if isinstance(seen.kind, ControlKind) and detector_of(seen.kind, seen.detector) not in _QUICK:
