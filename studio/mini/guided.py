@@ -87,9 +87,10 @@ def load_model(folder: Path) -> Model:
 
 def guide(model: Model, part: str, values: dict[str, Any], **images: Image.Image) -> Gradient:
     """A part of the plugin, prepared. `values` are added to the defaults of its manifest (start 0, end 0.8)."""
+    usual = DEFAULTS | {"exact": part == "classifier", "scale": SCALES[part]}
     made = {"classifier": "ClassifierGuide", "clip": "ClipGuide", "colour_map": "ColourMapGuide"}[part]
     use = Use(
-        plugin="guidance", part=part, folder=PLUGIN, data=PLUGIN / "data", values=DEFAULTS | {"scale": SCALES[part]} | values,
+        plugin="guidance", part=part, folder=PLUGIN, data=PLUGIN / "data", values=usual | values,
         images=images, start=float(values.get("start", 0.0)), end=float(values.get("end", 0.8)),
     )  # fmt: skip
     ready: Gradient = getattr(plugin(), made)().prepare(model.denoiser(), use)

@@ -164,8 +164,28 @@ def test_shares_and_order_of_the_kinds_are_minis() -> None:
     assert tuple(manifest["adds"][0]["parameters"][0]["choices"]) == KINDS
 
 
+def test_the_classifier_is_followed_back_through_the_model() -> None:
+    use = _use("classifier", {"class": "house"})
+    assert use.values["exact"] is True
+    asked: list[Tensor] = []
+
+    def predict(place: Tensor) -> Tensor:
+        asked.append(place)
+        return 0.9 * place.flip(3)  # a model that mirrors
+
+    latents = _latents()
+    exact = _module("classifier").ClassifierGuide().prepare(_denoiser(), use)(_guess(latents, predict_clean=predict))
+    network = _module("networks").NoisyClassifier.of(load_file(PLUGIN / "mini" / "classifier.safetensors"))
+    place = latents.clone().requires_grad_()
+    network(0.9 * place.flip(3), torch.tensor([20])).log_softmax(1)[0, KINDS.index("house")].backward()
+    assert len(asked) == 1 and exact is not None and place.grad is not None
+    cosine = torch.nn.functional.cosine_similarity(exact.flatten(), place.grad.flatten(), dim=0)
+    assert float(cosine) == pytest.approx(1.0, abs=1e-4)
+
+
 def test_following_the_classifier_raises_the_class_that_was_asked_for() -> None:
-    prepared = _module("classifier").ClassifierGuide().prepare(_denoiser(), _use("classifier", {"class": "whale"}))
+    asked = {"class": "whale", "exact": False}
+    prepared = _module("classifier").ClassifierGuide().prepare(_denoiser(), _use("classifier", asked))
     network = _module("networks").NoisyClassifier.of(load_file(PLUGIN / "mini" / "classifier.safetensors"))
     latents = _latents()
     before = network(latents, torch.tensor([300])).softmax(1)[0, KINDS.index("whale")]
