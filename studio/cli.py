@@ -195,6 +195,7 @@ def _sheet(file: Path) -> str:
 
 
 def _print_recipe(recipe: Recipe) -> None:
+    from studio.core.restore import control_words
     from studio.core.schedulers import scheduler_name
 
     print(recipe.prompt)
@@ -204,7 +205,7 @@ def _print_recipe(recipe: Recipe) -> None:
     print(f"{name}, {recipe.steps} steps, guidance {recipe.guidance_scale:g}, seed {recipe.seed}, {recipe.size}")
     print(f"Model {recipe.model.name}{', exact' if recipe.exact else ''}")
     for use in recipe.controls:
-        print(f"Control {use.kind}: weight {use.weight:g}, from {use.start:.0%} to {use.end:.0%}{_files(use.found)}")
+        print(f"Control {use.kind}: {control_words(use)}{_files(use.found)}")
     for guest in recipe.plugins:
         said = [f"{key}={file.name}" for key, file in guest.files] + [f"{key}=a picture" for key, _ in guest.images]
         said += [f"{key}={value}" for key, value in guest.values]

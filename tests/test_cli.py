@@ -1,6 +1,7 @@
 """The command line: wrong input is one sentence on stderr and status 2, right input is JSON that a program can read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ from PIL import Image
 
 from studio.cli import main
 from studio.commands.render_control import read_control
-from studio.core.choices import ControlKind
+from studio.core.choices import ControlKind, ControlMode
 from studio.core.errors import BadRecipe
 from studio.core.paths import Folders
 from studio.core.picture import MadeWith
 from studio.core.pixels import Pixels
-from studio.core.recipe import Recipe
+from studio.core.recipe import ControlUse, ImageRef, Recipe
 from studio.core.recipe_text import from_text
 from studio.core.schedulers import SCHEDULERS
 from studio.gallery.store import GalleryStore
@@ -94,6 +95,22 @@ def test_recipe_as_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (card["source"], card["not_understood"]) == ("Diffusion Studio", [])
     assert run(["--data", str(data), "recipe", str(picture.file)]) == 0
     assert "seed 4294967295" in capsys.readouterr().out
+
+
+def test_a_recipe_says_how_each_control_layer_steers(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = store_at(data)
+    made_with = MadeWith(studio="0", device="cpu", dtype="float32", seconds=1.0)
+    drawn = ControlUse(kind=ControlKind.SCRIBBLE, image=ImageRef(digest="ab" * 32), invert=True)
+    uses = (drawn, replace(drawn, weight=0.5, end=0.8, invert=False, mode=ControlMode.UNBALANCED))
+    recipe = Recipe(prompt="", seed=1, controls=uses)
+    picture = store.add(Pixels(width=8, height=8, data=bytes(192)), recipe, made_with)
+    store.close()
+    assert run(["recipe", str(picture.file)]) == 0
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Control")]
+    assert said == [
+        "Control scribble: weight 1, 0% to 100%, inverted",
+        "Control scribble: weight 0.5, 0% to 80%, most control",
+    ]
 
 
 def test_the_recipe_of_a_sheet_says_that_it_is_one(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -319,11 +319,12 @@ def test_control_layers_find_their_detector_and_their_network(studio: Any, capsy
         "--control",
         "canny=a, b.png",
         "--control",
-        "depth=a, b.png,detector=none",
+        "depth=a, b.png,detector=none,mode=Most control",
     ]
     assert studio(*layers, "--control", "tile=a, b.png,net=my_tiles,mode=more-control,weight=0.5", "--json") == 0
     lineart, canny, depth, tile = made(capsys)[1].controls
     assert (lineart.detector, canny.detector, depth.detector, tile.detector) == ("lineart-standard", "", "none", "")
+    assert (canny.mode, depth.mode) == (ControlMode.BALANCED, ControlMode.UNBALANCED)
     assert tile.net is not None
     assert (tile.net.name, tile.weight, tile.mode) == ("my_tiles", 0.5, ControlMode.MORE_CONTROL)
     weights = tmp_path / "data" / "models" / "annotators" / "sk_model.safetensors"
@@ -346,8 +347,8 @@ def test_control_layers_find_their_detector_and_their_network(studio: Any, capsy
         ),
         ("deep=a, b.png", "“deep” is not a kind of control layer."),
         (
-            "canny=a, b.png,mode=most",
-            "There is no mode “most”. Choose one of balanced, more_prompt, more_control, unbalanced.",
+            "canny=a, b.png,mode=more-or-less",
+            "There is no mode “more-or-less”. Choose one of balanced, more_prompt, more_control, unbalanced.",
         ),
     ],
 )

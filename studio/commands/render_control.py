@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studio.commands.render_plugins import PluginRoom
-from studio.core.choices import ControlKind, ControlMode, Detector, ResizeMode
+from studio.core.choices import MODE_NAMES, ControlKind, ControlMode, Detector, ResizeMode
 from studio.core.detectors import FITTING, LINES, choose, named, thresholds
 from studio.core.errors import BadRecipe
 from studio.core.plugins import Part
@@ -81,7 +81,7 @@ def use_of(
             low=int(options.get("low", str(low))),
             high=int(options.get("high", str(high))),
             net=ModelRef(name=options["net"]) if "net" in options else None,
-            mode=_mode(options.get("mode", "balanced").replace("-", "_")),
+            mode=_mode(options.get("mode", "balanced")),
         )
     except ValueError as error:
         raise BadRecipe(f"An option of the control layer {wish.file.name} cannot be read.", str(error)) from None
@@ -90,9 +90,12 @@ def use_of(
 
 
 def _mode(asked: str) -> ControlMode:
-    if asked not in set(ControlMode):
-        raise BadRecipe(f"There is no mode “{asked}”.", f"Choose one of {', '.join(ControlMode)}.")
-    return ControlMode(asked)
+    """By the name that a recipe gives it, or the one on a layer's card ("most control")."""
+    spelt = re.sub("[- ]", "_", asked.strip().lower())
+    for mode, name in MODE_NAMES.items():
+        if spelt in (mode, name.replace(" ", "_")):
+            return mode
+    raise BadRecipe(f"There is no mode “{asked}”.", f"Choose one of {', '.join(ControlMode)}.")
 
 
 def _detector(kind: ControlKind | str, asked: str | None, annotators: Annotators) -> str:
