@@ -103,6 +103,20 @@ def test_modes_make_different_pictures_and_one_without_guidance(engine: Any) -> 
     assert plain[0] == plain[1]
 
 
+def test_a_layer_that_cannot_lead_is_told(engine: Any) -> None:
+    """One guess a step: there is no difference that guidance could multiply."""
+    said = {
+        (mode, scale): engine.render(recipe(mode, guidance_scale=scale), lambda _: True).made_with.notes
+        for mode, scale in (
+            (ControlMode.UNBALANCED, 1.0),
+            (ControlMode.MORE_PROMPT, 1.0),
+            (ControlMode.UNBALANCED, 5.0),
+        )
+    }
+    sentence = "scribble does not lead: without guidance nothing makes it stronger."
+    assert [sentence in notes for notes in said.values()] == [True, False, False]
+
+
 def test_layers_of_several_modes_work_together(engine: Any) -> None:
     both = recipe(ControlMode.BALANCED, several=True)
     mixed = replace(both, controls=(both.controls[0], replace(both.controls[1], mode=ControlMode.UNBALANCED)))

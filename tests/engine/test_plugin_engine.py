@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from studio.api import Denoiser, Guess, Steering, StepContext, UNetResiduals, Use
-from studio.core.choices import ControlKind
+from studio.core.choices import ControlKind, ControlMode
 from studio.core.errors import PluginProblem
 from studio.core.plugins import PartType
 from studio.core.recipe import ControlUse, ModelRef
@@ -92,6 +92,16 @@ def test_an_adapter_may_speak_for_one_branch_count_only(guested: Any, host: ToyH
     assert denoiser.tokenizers == (model.text.tokenizer,)
     assert given.part == "looks"
     assert rendered.made_with.notes == ("half of it fits",)
+
+
+def test_a_mode_that_does_nothing_is_told(guested: Any, host: ToyHost) -> None:
+    host.add(PartType.ADAPTER, "words", giving(text=lambda text: text * 2), "toy-words")
+    host.add(PartType.GUIDE, "pull", Guiding(lambda _denoiser, _use: lambda _guess: None), "toy-pull")
+    host.add(PartType.ADAPTER, "t2i", giving(lambda _step: None), "toy-t2i")
+    uses = tuple(control(f"toy-{name}", FIRST, mode=ControlMode.UNBALANCED) for name in ("words", "pull", "t2i"))
+    says = "The mode of {} changes nothing: this layer acts by other means."
+    notes = guested.render(replace(RECIPE, controls=uses), go_on).made_with.notes
+    assert notes == (says.format("toy-words"), says.format("toy-pull"))
 
 
 @pytest.mark.parametrize("name", ["sd1", "sd2"])

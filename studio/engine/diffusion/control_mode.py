@@ -11,9 +11,19 @@ from torch import Tensor
 
 from studio.api import StepContext, UNetResiduals
 from studio.core.choices import ControlMode
+from studio.core.recipe import ControlUse
 
 SOFTEST, SOFTEST_INNER = 0.1, 0.25
 """How much is left of the outermost residual: ControlNet's (0.825^12 there, 10^-1 in diffusers), T2I-Adapter's."""
+
+
+def idle_mode(use: ControlUse, branches: int, gives_residuals: bool) -> str:
+    """Why a layer's mode does not do what it is for, in a sentence; "" if it does."""
+    if use.mode is not ControlMode.BALANCED and not gives_residuals:
+        return f"The mode of {use.kind} changes nothing: this layer acts by other means."
+    if use.mode.one_sided and branches == 1:
+        return f"{use.kind} does not lead: without guidance nothing makes it stronger."
+    return ""
 
 
 def with_prompt_only(step: StepContext) -> StepContext:

@@ -18,7 +18,7 @@ from studio.core.recipe import ControlUse, Recipe, Size
 from studio.engine.annotators import Annotators
 from studio.engine.control_maps import control_map
 from studio.engine.diffusion.compiled import CompiledJob, shadow_of
-from studio.engine.diffusion.control_mode import beside_nothing, with_prompt_only
+from studio.engine.diffusion.control_mode import beside_nothing, idle_mode, with_prompt_only
 from studio.engine.diffusion.denoise import Residuals
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.union import control_type, told
@@ -106,12 +106,14 @@ class Controls:
         job: Job = None,
     ) -> list[Residuals]:
         """The layers of a recipe in their order, ready for the loop. `guests`: of plugins' kinds, by `id` of the use.
-        `note` is told which network reads what; `job` has compiled ones.
+        `note` is told which network reads what, and whose mode does nothing; `job` has compiled ones.
 
         Raises `StudioError` for pictures or models that cannot be used.
         """
         ready: list[Residuals] = []
         for use in recipe.controls:
+            if why := idle_mode(use, branches, isinstance(use.kind, ControlKind) or id(use) in guests):
+                note(why)
             if not isinstance(use.kind, ControlKind):
                 ready += [guests[id(use)]] if id(use) in guests else []  # else it acts by other means
                 continue
