@@ -19,6 +19,11 @@ _USED = (
     "App", "Raw prompt", "Raw negative prompt", "Clip skip", "Tiling",
 )  # fmt: skip
 _DEFAULTS = {"VAE": "Automatic", "RNG": "GPU"}  # what A1111 takes where nothing is said
+_USUAL_UNIT = {  # what a unit of the ControlNet extension says and is so anyway, in lower case
+    "low vram: false", "pixel perfect: false", "control mode: balanced", "hr option: both", "save detected map: true",
+    "guidance start: 0", "guidance start: 0.0", "guidance end: 1", "guidance end: 1.0",
+    "processor res: -1", "threshold a: -1", "threshold a: -1.0", "threshold b: -1", "threshold b: -1.0",
+}  # fmt: skip
 
 
 def read(carried: Carried, match: MatchModel | None) -> Reading | None:
@@ -100,11 +105,18 @@ def _take_unknown(settings: Settings, parts: Infotext, fields: dict[str, str]) -
     for key, value in parts.pairs:
         again = key in first and first[key] != value
         if (key not in _USED or again) and _DEFAULTS.get(key) != value:
-            picture = " (its picture is not in the file)" if key.startswith("ControlNet") else ""
-            settings.note(key + picture, value)
+            if key.startswith("ControlNet"):
+                settings.note(f"{key} (its picture is not in the file)", _unit(value))
+            else:
+                settings.note(key, value)
         first.setdefault(key, value)
     if parts.rest:
         settings.note("Behind the settings", parts.rest)
+
+
+def _unit(value: str) -> str:
+    """What is special about a unit: its mode stands last, and a note is cut."""
+    return ", ".join(part for part in value[:2000].split(", ") if part.strip().lower() not in _USUAL_UNIT)
 
 
 def _source(fields: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ import re
 
 from studio.gallery.foreign.carrier import Carried
 from studio.gallery.foreign.reading import MatchModel, Reading, Settings
-from studio.gallery.foreign.values import Json, object_of, text_of
+from studio.gallery.foreign.values import Json, object_of, shown_value, text_of
 
 SOURCE = "InvokeAI"
 _USED = {
@@ -89,10 +89,19 @@ def _take_guests(settings: Settings, card: Json) -> None:
         settings.lora(fields.get("name") or fields.get("model_name") or text_of(model), item.get("weight", ""))
     for key, title in _GUESTS.items():
         for item in _items(card.get(key)):
-            settings.note(f"{title} (its picture is not in the file)", item)
+            settings.note(f"{title} (its picture is not in the file)", _guest(item))
     layers = card.get("controlLayers")
     if isinstance(layers, dict) and layers.get("layers"):
         settings.note("Control layers", layers["layers"])
+
+
+def _guest(item: Json) -> str:
+    """What is asked of a network, models by their names: with hash and key little else would fit into a note."""
+    said = {key: value for key, value in item.items() if "image" not in key or "model" in key}
+    for key, value in said.items():
+        if isinstance(value, dict) and (name := value.get("name") or value.get("model_name")):
+            said[key] = name
+    return ", ".join(f"{key}: {shown_value(value, 60)}" for key, value in said.items() if value is not None)
 
 
 def _items(value: object) -> list[Json]:

@@ -142,6 +142,20 @@ def test_sd_next_begins_its_line_with_the_version() -> None:
     )
 
 
+def test_a_control_unit_is_told_by_what_is_special() -> None:
+    """Its mode stands last, where a line that says everything is cut."""
+    said = (
+        "Module: scribble_pidinet, Model: control_v11p_sd15_scribble [d4ba51ff], Weight: 0.75, Resize Mode: Just Resize, "
+        "Low Vram: False, Processor Res: 512, Threshold A: -1, Threshold B: -1, Guidance Start: 0, Guidance End: 0.8, "
+        "Pixel Perfect: False, Control Mode: ControlNet is more important, Hr Option: Both"
+    )
+    assert notes(f'x\n{LINE}, ControlNet 0: "{said}"') == (
+        "ControlNet 0 (its picture is not in the file): Module: scribble_pidinet, Model: control_v11p_sd15_scribble "
+        "[d4ba51ff], Weight: 0.75, Resize Mode: Just Resize, Processor Res: 512, Guidance End: 0.8, Control Mode: "
+        "ControlNet is more important"
+    )
+
+
 @pytest.mark.parametrize(
     ("version", "source"),
     [("v1.9.4", "A1111"), ("f2.0.1v1.10.1-previous-1", "Forge"), ("neo", "Forge"), ("", "A1111")],

@@ -91,6 +91,19 @@ def test_loras_and_guests_are_named() -> None:
     assert "IP-Adapter (its picture is not in the file)" in text
 
 
+def test_a_control_layer_is_told_with_its_mode() -> None:
+    model = {"key": "5c" * 18, "hash": f"blake3:{'ab' * 32}", "name": "scribble", "base": "sd-1", "type": "controlnet"}
+    card = {
+        "control_model": model, "control_weight": 0.75, "begin_step_percent": 0, "end_step_percent": 0.8,
+        "control_mode": "more_control", "resize_mode": "just_resize", "image": {"image_name": "8f.png"},
+        "processed_image": None,
+    }  # fmt: skip
+    assert notes_in(new(controlnets=[card])) == (
+        "ControlNet (its picture is not in the file): control_model: scribble, control_weight: 0.75, "
+        "begin_step_percent: 0, end_step_percent: 0.8, control_mode: more_control, resize_mode: just_resize"
+    )
+
+
 def test_seamless_sides_are_taken_over() -> None:
     assert recipe_in(new(seamless_x=True, seamless_y=False)).tiling is Tiling.X
     assert recipe_in(new(seamless_x=True, seamless_y=True)).tiling is Tiling.BOTH
