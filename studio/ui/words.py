@@ -102,10 +102,16 @@ def mode_words(mode: ControlMode) -> tuple[str, str]:
     return {
         ControlMode.BALANCED: (tr("Balanced"), tr("As the network was trained: prompt and layer side by side.")),
         ControlMode.MORE_PROMPT: (tr("More prompt"), tr("The layer gives the rough layout; details are the prompt’s.")),
-        ControlMode.MORE_CONTROL: (tr("More control"), tr("Guidance makes the layer stronger too, gently in details.")),
+        ControlMode.MORE_CONTROL: (
+            tr("More control"),
+            tr("Guidance makes the layer’s large shapes stronger; details stay loose."),
+        ),
         ControlMode.UNBALANCED: (
             tr("Most control"),
-            tr("Guidance makes the layer stronger in everything: lines are followed most closely, even without words."),
+            tr(
+                "Guidance makes the whole layer stronger: lines are followed most closely, even without words.\n"
+                "Less weight or guidance keeps the colours calm."
+            ),
         ),
     }[mode]
 
