@@ -122,3 +122,30 @@ def test_layers_of_several_modes_work_together(engine: Any) -> None:
     mixed = replace(both, controls=(both.controls[0], replace(both.controls[1], mode=ControlMode.UNBALANCED)))
     pixels = [engine.render(one, lambda _: True).pixels for one in (both, mixed, mixed)]
     assert pixels[1] != pixels[0] and pixels[1] == pixels[2]
+
+
+class PooledStock(Stock):
+    """The stock pipeline whose ControlNet pools its conditions, as the published one for shuffle does."""
+
+    def _pipeline(self, base: Any, recipe: Recipe) -> Any:
+        pipeline = super()._pipeline(base, recipe)
+        pipeline.controlnet.register_to_config(global_pool_conditions=True)
+        return pipeline
+
+
+@pytest.mark.parametrize("mode", [ControlMode.BALANCED, ControlMode.MORE_CONTROL])
+def test_a_network_that_pools_steers_the_guess_with_the_prompt_only(
+    make_engine: Any, tiny_folder: Path, mode: ControlMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from studio.engine.diffusion import models
+
+    load = models.load_controlnet
+
+    def pooled(folder: Path, dtype: Any) -> Any:
+        network = load(folder, dtype)
+        network.register_to_config(global_pool_conditions=True)
+        return network
+
+    monkeypatch.setattr(models, "load_controlnet", pooled)
+    guess = mode is ControlMode.MORE_CONTROL
+    assert_same(make_engine(), PooledStock((tiny_folder,)), recipe(mode), monkeypatch, guess_mode=guess)

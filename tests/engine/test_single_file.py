@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from studio.core.choices import ControlKind
 from studio.core.errors import ModelMissing
@@ -160,6 +161,17 @@ def test_another_vae_decodes(pair: Pair) -> None:
     assert folder.pixels == other
     with pytest.raises(ModelMissing, match="nothing named “gone”"):
         engine.render(wanted("sd1", vae=ModelRef(name="gone")), lambda progress: True)
+
+
+def test_a_controlnet_for_shuffle_pools_what_it_sees(pair: Pair, tmp_path: Path) -> None:
+    from studio.engine.diffusion.single_file import load_controlnet_file
+
+    for name, pools in (
+        ("control_v11e_sd15_shuffle.safetensors", True),
+        ("control_v11p_sd15_canny.safetensors", False),
+    ):
+        shutil.copy(pair.files / "sd1.controlnet.safetensors", tmp_path / name)
+        assert load_controlnet_file(tmp_path / name, torch.float32).config.global_pool_conditions is pools
 
 
 def test_a_controlnet_of_another_family_is_refused_before_loading(pair: Pair) -> None:

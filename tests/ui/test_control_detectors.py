@@ -69,7 +69,7 @@ def test_the_mode_is_chosen_kept_and_taken_back(studio: Studio, card: ControlCar
     assert card.knobs.mode.currentText() == "Balanced"
     pick(card.knobs.mode, "unbalanced")
     assert use_of(studio).mode is ControlMode.UNBALANCED
-    assert card.knobs.mode.currentText() == "Most control" and "most closely" in card.knobs.mode.toolTip()
+    assert card.knobs.mode.currentText() == "Most control" and "even without words" in card.knobs.mode.toolTip()
     pick(card.kind, "lineart")
     assert use_of(studio).mode is ControlMode.UNBALANCED, "it is the layer's, not the kind's"
     studio.draft.undo_stack.undo()

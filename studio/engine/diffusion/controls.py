@@ -56,7 +56,8 @@ class ControlNetResiduals:
         if not self.acts_at(step.index, step.count):
             return None
         branches = step.model_input.shape[0]
-        if self._use.mode.one_sided:
+        one_sided = beside_prompt_only(self._controlnet, self._use)
+        if one_sided:
             step = with_prompt_only(step)
         slot = self._controlnet.controlnet_cond_embedding
         slot.embedding = self._embedding
@@ -78,7 +79,7 @@ class ControlNetResiduals:
             slot.embedding = None
         if later != 1.0:  # the same products: a compiled network serves every weight
             down, mid = [tensor * later for tensor in down], mid * later
-        if self._use.mode.one_sided:
+        if one_sided:
             *down, mid = beside_nothing((*down, mid), branches)
         return UNetResiduals(down=tuple(down), mid=mid)
 
@@ -123,7 +124,7 @@ class Controls:
             if name != model.name:
                 note(f"{use.kind} is read by {name}.")
             controlnet = with_hint_slot(network)
-            seen_by = 1 if use.mode.one_sided else branches
+            seen_by = 1 if beside_prompt_only(controlnet, use) else branches
             embedding = self._embedding(use, recipe.size, model, controlnet, seen_by)
             ready.append(ControlNetResiduals(controlnet, embedding, use, number, job))
         return ready
@@ -155,6 +156,12 @@ class Controls:
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return known
+
+
+def beside_prompt_only(controlnet: Any, use: ControlUse) -> bool:
+    """Whether a layer steers the guess with the prompt only: in its mode, or because its network pools what it sees
+    (shuffle) and was made for that, as stock pipelines have it."""
+    return use.mode.one_sided or bool(controlnet.config.get("global_pool_conditions", False))
 
 
 def shadow_with_hint(controlnet: nn.Module) -> nn.Module:

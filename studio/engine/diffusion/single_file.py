@@ -33,6 +33,7 @@ from studio.engine.diffusion.prompts import Tower
 from studio.engine.diffusion.reading import Poll, read_tensors
 
 _UNET, _VAE, _TEXT = "model.diffusion_model.", "first_stage_model.", ("cond_stage_model.", "conditioner.")
+_SHUFFLE = "shuffle"  # in a ControlNet's file name: it pools what it sees, which no tensor shows (Mikubill's rule)
 _TOWERS = (("text_encoder", "tokenizer"), ("text_encoder_2", "tokenizer_2"))
 
 
@@ -90,7 +91,10 @@ def load_controlnet_file(file: Path, dtype: torch.dtype, poll: Poll = _go_on) ->
                 for prefix in ("", "control_model."):
                     if (key := f"{prefix}label_emb.0.{place}.{kind}") in tensors:
                         converted[f"add_embedding.{number}.{kind}"] = tensors[key]
-        return _single(controlnet_class(), checkpoints.CONFIGS / base, "controlnet", converted, dtype)
+        network = _single(controlnet_class(), checkpoints.CONFIGS / base, "controlnet", converted, dtype)
+        if _SHUFFLE in file.name.lower():
+            network.register_to_config(global_pool_conditions=True)
+        return network
 
 
 def load_vae_file(file: Path, dtype: torch.dtype, family: str, poll: Poll = _go_on) -> Any:
