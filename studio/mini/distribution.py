@@ -29,7 +29,7 @@ from studio.mini.scorer import Scorer, load_scorer, thumbnails_to_unit
 from studio.mini.sheet import draw, load_pipeline
 from studio.mini.table import markdown_table
 
-STEPS = (1, 2, 5, 10, 20, 50, 100)
+STEPS = (1, 2, 5, 10, 20, 50, 100, 1000)
 SAMPLERS: dict[str, Callable[[dict[str, Any]], Any]] = {  # Any: diffusers' configs and schedulers
     "DDPM": DDPMScheduler.from_config,
     "DDIM": DDIMScheduler.from_config,
