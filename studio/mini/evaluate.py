@@ -83,7 +83,7 @@ def evaluate(model: Path, compute: Compute, samples: int = 40) -> Report:
         "seconds per picture": round(seconds_per_picture(pipe), 2),
         "prompts": prompt_figures(pipe, scorer, samples, STEPS, GUIDANCE),
         "few-step prompts": prompt_figures(fast, scorer, samples, FAST_STEPS, 1.0) if fast else None,
-        "control": followed(model, pipe, max(samples // 2, 4)),
+        "control": followed(model, pipe, samples),
         "MB": round((folder_size(model) + folder_size(fast_folder(model))) / 1e6, 1),
     }
     report |= fast_figures(fast, tiny) | tiny_figures(tiny, pipe, samples)
