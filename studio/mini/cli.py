@@ -35,7 +35,9 @@ def add_mini_commands(parser: argparse.ArgumentParser) -> None:
     evaluate.set_defaults(run=_evaluate)
     distribution = commands.add_parser("distribution", help="distances to true pictures by sampler and steps")
     distribution.add_argument("--pictures", type=int, default=200, help="pictures per sampler and number of steps")
-    distribution.add_argument("--steps", default="1,2,5,10,20,50,100,1000", help="numbers of steps, separated by commas")
+    distribution.add_argument(
+        "--steps", default="1,2,5,10,20,50,100,1000", help="numbers of steps, separated by commas"
+    )
     distribution.add_argument("--guidance", type=float, default=1.0)
     distribution.add_argument("--out", type=Path, default=Path("distribution"), help="folder of table, plot and cells")
     distribution.set_defaults(run=_distribution)
