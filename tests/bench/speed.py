@@ -118,7 +118,7 @@ def main() -> None:
 
 def loop(model: object, rounds: int) -> None:
     """The loop against twenty bare calls of the UNet, and with against without previews."""
-    text = model.text.branches(PROMPT, "", 2)  # type: ignore[attr-defined]
+    text = model.text.branches(PROMPT, "", 2).states  # type: ignore[attr-defined]
     cells = 256 // model.vae_factor  # type: ignore[attr-defined]
     unet = model.unet  # type: ignore[attr-defined]
 
