@@ -108,7 +108,8 @@ def test_a_t2i_adapter_becomes_a_control_layer_of_its_kind(page: ModelsPage, ske
     qtbot.waitUntil(lambda: len(studio.draft.draft.controls) == 1, timeout=5000)
     use = studio.draft.draft.controls[0].use
     assert (use.kind, use.plugin.id, use.invert) == ("t2i-sketch", "t2i_adapter", True)
-    page.use_wished.emit(replace(adapter, name="model"))
+    assert studio.window.models.page is None  # what is used closes the page
+    studio.window.models.uses.use(replace(adapter, name="model"))
     assert "does not say which maps" in studio.state.messages.history()[-1].headline
 
 
