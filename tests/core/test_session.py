@@ -119,7 +119,7 @@ def test_native_crashes_are_written_down(data: Path) -> None:
         "import ctypes, sys; from pathlib import Path; from studio.core.session import Session;"
         "s = Session(Path(sys.argv[1])); s.begin(); s.ready(); s.at('here'); ctypes.string_at(0)"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(data)], cwd=PROJECT, capture_output=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code, str(data)], cwd=PROJECT, capture_output=True, timeout=240)
     assert done.returncode < 0
     session, before = begun(data)
     session.end()

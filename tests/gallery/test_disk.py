@@ -28,7 +28,7 @@ PICTURE = noise(32)
 
 def child(mode: str, folder: Path) -> Any:
     words = [sys.executable, "-m", "tests.gallery.no_room", mode, str(folder)]
-    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(words, cwd=PROJECT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

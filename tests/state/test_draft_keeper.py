@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,9 +43,13 @@ def test_typing_without_a_pause_is_kept_too(
     qtbot: QtBot, model: DraftModel, background: Background, data: Path
 ) -> None:
     keeper = DraftKeeper(model, data / "draft.json", background, delay_seconds=0.1)
-    for i in range(30):
-        model.set_prompt("x" * i)
-        qtbot.wait(10)
+    typed = itertools.count(1)
+
+    def type_on_and_look() -> bool:
+        model.set_prompt("x" * next(typed))
+        return (data / "draft.json").exists()
+
+    qtbot.waitUntil(type_on_and_look)
     assert load_draft(data / "draft.json")[0].prompt != ""
     assert keeper.flush()
 
@@ -69,6 +74,7 @@ def test_a_disk_that_refuses_is_told_once(qtbot: QtBot, model: DraftModel, backg
     for i in range(3):
         model.set_prompt("x" * (i + 1))
         qtbot.wait(20)
+    qtbot.waitUntil(lambda: bool(told))
     assert len(told) == 1
     assert isinstance(told[0], StorageProblem)
     data.unlink()

@@ -59,7 +59,7 @@ def test_the_socket_of_a_dead_studio_is_taken_over(qtbot: QtBot, data: Path) -> 
         "app = QCoreApplication([]); from studio.state.first_window import FirstWindow;"
         "first = FirstWindow(Path(sys.argv[1])); assert first.listens; os.kill(os.getpid(), 9)"
     )
-    subprocess.run([sys.executable, "-c", code, str(data)], cwd=PROJECT, timeout=60)
+    subprocess.run([sys.executable, "-c", code, str(data)], cwd=PROJECT, timeout=240)
     first = FirstWindow(data)
     assert first.listens
     first.close()

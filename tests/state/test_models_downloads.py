@@ -102,7 +102,7 @@ def test_cancel_takes_away_what_came(desk: Desk, hub: Hub, tmp_path: Path, qtbot
 def test_offline_asks_nobody(desk: Desk, hub: Hub, qtbot: QtBot) -> None:
     desk.off = True
     for wish in (lambda: desk.downloads.get(STARTER), lambda: desk.downloads.look_up(NAME)):
-        with qtbot.waitSignal(desk.downloads.failed, timeout=2000) as caught:
+        with qtbot.waitSignal(desk.downloads.failed, timeout=8000) as caught:
             wish()
         assert caught.args[0].headline == "The studio is set to stay offline."
     assert hub.requests == [] and not desk.downloads.looking
@@ -111,7 +111,7 @@ def test_offline_asks_nobody(desk: Desk, hub: Hub, qtbot: QtBot) -> None:
 def test_nothing_is_asked_unasked(desk: Desk, hub: Hub, qtbot: QtBot) -> None:
     desk.downloads.read_kept()
     desk.downloads.keep_token("hf_secret")
-    qtbot.waitUntil(lambda: desk.downloads.has_token, timeout=3000)
+    qtbot.waitUntil(lambda: desk.downloads.has_token, timeout=8000)
     assert hub.requests == []
 
 

@@ -78,7 +78,7 @@ def test_digests_come_by_themselves(model: ModelsModel) -> None:
 
 def test_a_preview_is_read_once_and_elsewhere(model: ModelsModel, folder: Path, qtbot: QtBot) -> None:
     path = folder / "ink.preview.png"
-    with qtbot.waitSignal(model.dataChanged, timeout=3000):
+    with qtbot.waitSignal(model.dataChanged, timeout=8000):
         assert model.preview(path) is None
         assert model.preview(path) is None
     assert model.preview(path).width() == 4
@@ -92,7 +92,7 @@ def test_an_answer_changes_the_row(folder: Path, model: ModelsModel, qtbot: QtBo
     file = model.find("sd21")
     assert file.asked == ("prediction",)
     model.answer(file, prediction=Prediction.V)
-    qtbot.waitUntil(lambda: model.find("sd21").asked == (), timeout=3000)
+    qtbot.waitUntil(lambda: model.find("sd21").asked == (), timeout=8000)
     assert model.find("sd21").traits.prediction is Prediction.V
 
 

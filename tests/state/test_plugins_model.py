@@ -41,7 +41,7 @@ def make(background: Background, qtbot: QtBot) -> Make:
 
 
 def settle(qtbot: QtBot, model: PluginsModel) -> None:
-    qtbot.waitUntil(lambda: not model.busy, timeout=2000)
+    qtbot.waitUntil(lambda: not model.busy, timeout=8000)
 
 
 def test_only_enabled_plugins_offer_layers_and_kinds(make: Make, qtbot: QtBot) -> None:

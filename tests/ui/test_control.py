@@ -157,4 +157,4 @@ def test_hints_say_what_dropping_does(qtbot: QtBot, studio: Studio, sketch: Path
     assert all(hint.isVisible() for hint in hints)
     assert [hint.words for hint in hints if hint.hot] == ["Use as control layer"]
     QApplication.sendEvent(window.control, QDragLeaveEvent())
-    qtbot.waitUntil(lambda: not any(hint.isVisible() for hint in hints), timeout=2000)
+    qtbot.waitUntil(lambda: not any(hint.isVisible() for hint in hints), timeout=8000)

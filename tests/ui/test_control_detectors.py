@@ -130,7 +130,7 @@ def test_a_missing_detector_says_what_to_get_and_leads_there(qtbot: QtBot, studi
     page = studio.window.models.get_page
     assert page is not None
     row = next(row for row in page.starters if row.starter.id == "annotator-hed")
-    qtbot.waitUntil(lambda: page.focusWidget() is row.get, timeout=2000)
+    qtbot.waitUntil(lambda: page.focusWidget() is row.get, timeout=8000)
     page.close()
     pick(card.kind, "scribble")
     assert not card.get_detector.isVisible()

@@ -109,7 +109,7 @@ def test_an_empty_library_is_listed_at_once(qtbot: QtBot, threads: list[Backgrou
     empty = Opening(0, threads)
     qtbot.addWidget(empty.view)
     empty.view.show()
-    with qtbot.waitSignal(empty.model.listed, timeout=500):
+    with qtbot.waitSignal(empty.model.listed, timeout=8000):
         empty.model.refresh()
 
 

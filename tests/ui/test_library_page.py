@@ -48,8 +48,7 @@ def test_tabbed_panels_do_not_say_their_title_twice_after_the_library(qtbot: QtB
     window.commands["library"].trigger()
     qtbot.wait(20)
     window.commands["library"].trigger()
-    qtbot.wait(20)
-    assert dock.isVisible() and titles() == []
+    qtbot.waitUntil(lambda: dock.isVisible() and titles() == [])
 
 
 def test_the_library_does_not_widen_the_window_that_it_left(qtbot: QtBot, studio: Studio) -> None:

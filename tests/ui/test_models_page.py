@@ -133,9 +133,9 @@ def test_what_cannot_be_used_says_why_and_offers_nothing(page: ModelsPage) -> No
 
 def test_search_narrows_the_list(page: ModelsPage, qtbot: QtBot) -> None:
     page.search.setText("inkwash")
-    qtbot.waitUntil(lambda: page.list.model().rowCount() == 1, timeout=3000)
+    qtbot.waitUntil(lambda: page.list.model().rowCount() == 1, timeout=8000)
     page.search.setText("nothing of the kind")
-    qtbot.waitUntil(lambda: page.list.model().rowCount() == 0, timeout=3000)
+    qtbot.waitUntil(lambda: page.list.model().rowCount() == 0, timeout=8000)
     assert "Nothing here matches" in page.list.empty_words
 
 

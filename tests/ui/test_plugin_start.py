@@ -19,6 +19,6 @@ studio.close()
 
 def test_the_window_is_painted_before_plugins_are_looked_for(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", CHILD, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=240, check=True
     )
     assert done.stdout.strip() == "[]"

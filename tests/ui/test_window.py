@@ -216,7 +216,7 @@ def test_messages_before_the_window_are_shown(qtbot: QtBot, make_studio: MakeStu
     folder.mkdir(parents=True)
     (folder / "settings.json").write_text("{")
     studio = make_studio(folder=folder)
-    qtbot.waitUntil(lambda: bool(studio.window.centre.messages.cards()), timeout=2000)
+    qtbot.waitUntil(lambda: bool(studio.window.centre.messages.cards()), timeout=8000)
     assert "settings" in studio.window.centre.messages.cards()[0].message.headline
 
 
