@@ -95,6 +95,7 @@ def apply_theme(app: QApplication, name: str) -> Colors:
 def stylesheet_of(tokens: Colors) -> str:
     """All numbered templates of resources/styles in order, with @token replaced."""
     values = {name: getattr(tokens, name) for name in Colors.__dataclass_fields__}
+    values["check"] = "check" if tokens.dark else "check-light"  # a picture, as a stylesheet cannot colour one
     parts = [file.read_text("utf-8") for file in sorted((RESOURCES / "styles").glob("[0-9]*.qss"))]
     return _Template("\n".join(parts)).substitute(values)
 

@@ -1,9 +1,11 @@
 """Colours that can be read, fonts that ship, icons that follow the theme."""
 
+import re
+
 import pytest
 from PySide6.QtCore import QSize
-from PySide6.QtGui import QFontInfo, QFontMetrics
-from PySide6.QtWidgets import QApplication
+from PySide6.QtGui import QFontInfo, QFontMetrics, QImage
+from PySide6.QtWidgets import QApplication, QMenu
 from pytestqt.qtbot import QtBot
 
 from studio.core.paths import RESOURCES
@@ -67,3 +69,41 @@ def test_icons_are_drawn_at_the_pixels_of_the_screen(window: MainWindow) -> None
     dark = icons.icon("trash").pixmap(QSize(16, 16), 1.0).toImage()
     window.commands["theme"].trigger()
     assert icons.icon("trash").pixmap(QSize(16, 16), 1.0).toImage() != dark
+
+
+def tick(menu: QMenu, ratio: int) -> QImage:
+    """What stands in the icon column of a menu's first row, drawn for a screen of this pixel ratio."""
+    image = QImage(menu.size() * ratio, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(ratio)
+    menu.render(image)
+    row = menu.actionGeometry(menu.actions()[0])
+    return image.copy(6 * ratio, (row.top() + 4) * ratio, 20 * ratio, (row.height() - 8) * ratio)
+
+
+def shades(image: QImage) -> set[str]:
+    return {image.pixelColor(x, y).name() for x in range(image.width()) for y in range(image.height())}
+
+
+@pytest.mark.parametrize("name", theme.THEMES)
+def test_the_ticks_of_menus_are_drawn_at_the_pixels_of_the_screen(window: MainWindow, name: str) -> None:
+    if name == "light":
+        window.commands["theme"].trigger()
+    menu = QMenu(window)
+    action = menu.addAction("Prompt")
+    action.setCheckable(True)
+    menu.ensurePolished()
+    menu.resize(menu.sizeHint())
+    ground = theme.colors().raised
+    assert shades(tick(menu, 2)) == {ground}
+    action.setChecked(True)
+    drawn = shades(tick(menu, 2))
+    assert len(drawn) > 4, "Fusion's own tick is a bitmap of two colours"
+    assert max(theme.contrast(color, ground) for color in drawn) > 10
+
+
+def test_every_picture_of_the_stylesheet_ships() -> None:
+    for name in theme.THEMES:
+        sheet = theme.stylesheet_of(theme.load_colors(name))
+        files = re.findall(r"url\(studio:([^)]+)\)", sheet)
+        assert len(files) >= 5
+        assert [file for file in files if not (RESOURCES / file).is_file()] == []
