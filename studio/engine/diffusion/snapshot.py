@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from studio.engine.diffusion.reading import ALIGNMENT
+
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 _SETTINGS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
     (torch.get_default_dtype, torch.set_default_dtype),
@@ -56,12 +58,18 @@ class Snapshot:
     def _look(self) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[int, int]]]:
         modules = [_shape_of(name, module) for model in self._models for name, module in model.named_modules()]
         weights = [
-            (name, tensor, (tensor.data_ptr(), tensor.dtype, tensor.requires_grad))
+            (name, tensor, _look_of(tensor))
             for model in self._models
             for name, tensor in (*model.named_parameters(), *model.named_buffers())
         ]
         words = [(len(tokenizer), tokenizer.model_max_length) for tokenizer in self._tokenizers]
         return modules, weights, words
+
+
+def _look_of(tensor: Tensor) -> tuple[Any, ...]:
+    """All of a weight but its numbers. Not where it lies, only how aligned: kernels choose their order of summation by
+    that. The studio itself moves weights, when a VAE must decode in 32 bits or parts take turns on the device."""
+    return tensor.dtype, tensor.device, tensor.data_ptr() % ALIGNMENT, tensor.requires_grad
 
 
 def checksums(tensors: Sequence[Tensor]) -> Tensor:
