@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from studio.core.plugins import PartType
 from studio.engine.answers import wrong
 from studio.engine.diffusion.adapters import copied
 from studio.engine.diffusion.denoise import GuidedGuess, guess_once
+from studio.engine.diffusion.scaling import must_upcast, unscaled
 from studio.engine.guests import Guest, Guests, Tell
 
 ALPHA_MIN = 0.01  # below it nothing of the picture is in x_t (zero terminal SNR), and x_0 cannot be told from a guess
@@ -68,13 +70,17 @@ def shifted(guess: Tensor, gradient: Tensor, alpha: float, sigma: float, predict
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What guesses and decodes: the UNet with what is attached to it, the VAE, and the model's noise levels."""
+    """What guesses and decodes: the UNet with what is attached to it, the VAE, and the model's noise levels.
+
+    State: `_wide`, the VAE in 32 bits once it was needed.
+    """
 
     unet: Any
     vae: Any
     prediction_type: str
     alphas_cumprod: Tensor
     timestep_cond: Tensor | None = None
+    _wide: list[Any] = field(default_factory=list)
 
     def predict_clean(self, latents: Tensor, at: GuidedGuess, alpha: float, sigma: float) -> Tensor:
         """x_0 from the conditional branch alone, in float32, with a gradient with respect to `latents`."""
@@ -90,9 +96,17 @@ class Source:
     def decode(self, clean: Tensor) -> Tensor:
         """Pictures (1, 3, height, width) in -1 ... 1 of clean latents, in float32, with a gradient."""
         with torch.enable_grad():
-            latents = clean / self.vae.config.scaling_factor
-            pictures: Tensor = self.vae.decode(latents.to(self.vae.dtype), return_dict=False)[0]
+            vae = self._decoder()
+            pictures: Tensor = vae.decode(unscaled(vae, clean).to(vae.dtype), return_dict=False)[0]
             return pictures.float()
+
+    def _decoder(self) -> Any:
+        """The VAE, or its copy in 32 bits where it overflows in 16: a gradient needs the weights for longer than a call."""
+        if not must_upcast(self.vae):
+            return self.vae
+        if not self._wide:
+            self._wide.append(deepcopy(self.vae).float())
+        return self._wide[0]
 
 
 class GuidePull:
