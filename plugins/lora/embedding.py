@@ -23,6 +23,8 @@ from .fit import FAMILIES
 
 _BY_ENCODER = ("clip_l", "clip_g")
 """Keys of SDXL's files: one table for each of its two text encoders."""
+_HIGHEST = 2
+"""What published configs say of the end of a text: for it transformers pools at the highest id, where a new word's stands."""
 
 
 class EmbeddingAdapter:
@@ -103,8 +105,8 @@ def _load(file: Path, keys: tuple[str, ...]) -> list[Tensor]:
 @contextmanager
 def _known(tokenizer: Any, encoder: Any, word: str, vectors: Tensor) -> Iterator[None]:  # Any: transformers' classes
     """One tokenizer and one text encoder that know the word."""
-    inner, table = tokenizer._tokenizer, encoder.get_input_embeddings()
-    kept, rows = table.weight, table.num_embeddings
+    inner, table, text = tokenizer._tokenizer, encoder.get_input_embeddings(), getattr(encoder, "text_model", encoder)
+    kept, rows, end = table.weight, table.num_embeddings, text.eos_token_id
     extended, ids = extend(inner, word, len(vectors))
     weight = kept.new_zeros(max(len(kept), ids[-1] + 1), kept.shape[1])
     with torch.no_grad():
@@ -112,10 +114,12 @@ def _known(tokenizer: Any, encoder: Any, word: str, vectors: Tensor) -> Iterator
         weight[ids[0] : ids[-1] + 1] = vectors.to(weight)
     try:
         tokenizer._tokenizer = extended
+        if end == _HIGHEST:
+            text.eos_token_id = tokenizer.eos_token_id
         table.weight, table.num_embeddings = nn.Parameter(weight, requires_grad=kept.requires_grad), len(weight)
         yield
     finally:
-        tokenizer._tokenizer = inner
+        tokenizer._tokenizer, text.eos_token_id = inner, end
         table.weight, table.num_embeddings = kept, rows
 
 

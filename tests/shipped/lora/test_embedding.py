@@ -130,6 +130,19 @@ def test_two_text_encoders_each_get_their_own(plugin: ModuleType, two: Denoiser,
     assert "has two" in fails(plugin, two, tmp_path / "one.safetensors", BadRecipe, "embedding")
 
 
+def test_the_pooled_vector_is_still_that_of_the_end(plugin: ModuleType, two: Denoiser, tmp_path: Path) -> None:
+    """Published SDXL's config numbers the end of a text 2: CLIP then takes the highest id for it, and a new word's is higher."""
+    save_file({"clip_l": VECTORS, "clip_g": torch.randn(2, 24)}, tmp_path / "style.safetensors")
+    tokenizer, encoder = two.tokenizers[1], two.text_encoders[1]
+    encoder.text_model.eos_token_id = 2
+    with plugin.EmbeddingAdapter().attach(two, use(tmp_path / "style.safetensors", "embedding")):
+        ids = tokenizer("a style house", return_tensors="pt").input_ids
+        seen = encoder(ids)
+    end = int((ids[0] == tokenizer.eos_token_id).nonzero()[0])
+    assert torch.equal(seen.text_embeds, encoder.text_projection(seen.last_hidden_state[:, end]))
+    assert encoder.text_model.eos_token_id == 2
+
+
 def test_what_does_not_fit_is_refused_in_words(
     plugin: ModuleType, model: Denoiser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
