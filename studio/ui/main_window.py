@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QMenu, QTabBar, QTabWid
 
 from studio.core.picture import Picture
 from studio.state.studio_state import StudioState
-from studio.ui import action_table
+from studio.ui import action_table, focus_order
 from studio.ui.actions import Actions
 from studio.ui.benches import Benches
 from studio.ui.centre.centre import Centre
@@ -217,11 +217,11 @@ class MainWindow(QMainWindow):
         s = self.settings
         order = (
             self.prompt.prompt, self.prompt.suggest, self.prompt.negative, self.prompt.generate, self.prompt.cancel,
-            s.model, s.size_row.width_spin,
+            s.model, s.model_row.page, s.size_row.width_spin,
             s.size_row.swap, s.size_row.height_spin, s.size_row.presets, s.steps.slider, s.steps.spin, s.guidance.slider,
-            s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock,
-            s.begin.choose, s.begin.strength.slider, s.begin.strength.spin, s.begin.other, s.begin.clear, s.count, s.exact,
-            self.jobs, self.centre.view, self.history.panel.search, self.history.panel.filter, self.history.panel.sort, self.gallery,
+            s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock, s.count, s.exact,
+            s.begin.choose, s.begin.strength.slider, s.begin.strength.spin, s.begin.other, s.begin.clear,
+            self.history.panel.search, self.history.panel.filter, self.history.panel.sort, self.gallery,
         )  # fmt: skip
         for before, after in pairwise(order):
             QWidget.setTabOrder(before, after)
@@ -307,6 +307,10 @@ class MainWindow(QMainWindow):
         self.state.settings_saver()
 
     # Qt overrides
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        panels = (self.prompt, self.settings, self.jobs, self.history.stack, self.control, self.plugin_panel)
+        return focus_order.step(self, (*panels, self.history.panel), forward)
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         if not self._shown:  # what can wait until the first paint
