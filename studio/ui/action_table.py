@@ -92,9 +92,9 @@ def _view(do: Commands) -> tuple[ActionRow, ...]:
                   slot=do.toggle_details, enabled=do.has_picture, checked=do.details_shown, line=True),
         ActionRow(id="preview", menu="view", text=tr("&Live preview"), slot=do.toggle_preview,
                   checked=do.previews),
+        ActionRow(id="reset_layout", menu="view", text=tr("&Reset the panels"), slot=do.window.reset_layout, line=True),
         ActionRow(id="theme", menu="view", text=tr("Light &theme"), icon="sun", shortcut="Ctrl+Shift+L", slot=do.toggle_theme,
                   checked=do.is_light, line=True),
-        ActionRow(id="reset_layout", menu="view", text=tr("&Reset the panels"), slot=do.window.reset_layout),
     )  # fmt: skip
 
 

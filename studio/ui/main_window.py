@@ -130,9 +130,9 @@ class MainWindow(QMainWindow):
         self._place_docks()
         view_menu = self.menuBar().findChild(QMenu, "viewMenu")
         assert isinstance(view_menu, QMenu)
-        first = self.commands["theme"]
+        after = self.commands["reset_layout"]
         for dock in self.docks.values():
-            view_menu.insertAction(first, dock.toggleViewAction())
+            view_menu.insertAction(after, dock.toggleViewAction())
         file_menu = self.menuBar().findChild(QMenu, "fileMenu")
         assert isinstance(file_menu, QMenu)
         self.imports.fill_menu(file_menu)

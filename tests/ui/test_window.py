@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QImage
-from PySide6.QtWidgets import QAbstractButton, QAbstractSpinBox, QComboBox, QDialog, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QComboBox,
+    QDialog,
+    QMenu,
+    QSlider,
+    QToolButton,
+    QWidget,
+)
 from pytestqt.qtbot import QtBot
 
 from studio.app import Studio
@@ -150,6 +159,16 @@ def test_a_chosen_picture_is_not_covered_by_previews(qtbot: QtBot, make_studio: 
     assert window.centre.picture is not None
     studio.queue.cancel_all()
     qtbot.waitUntil(lambda: studio.queue.running is None, timeout=5000)
+
+
+def test_the_panels_stand_together_in_the_view_menu(window: MainWindow) -> None:
+    menu = window.menuBar().findChild(QMenu, "viewMenu")
+    assert isinstance(menu, QMenu)
+    names = [action.text().replace("&", "") or "--" for action in menu.actions()]
+    begin = names.index("Prompt")
+    assert names[begin - 1 :] == [
+        "--", "Prompt", "Settings", "Queue", "Control", "Plugins", "History", "Reset the panels", "--", "Light theme",
+    ]  # fmt: skip
 
 
 def test_layout_theme_and_draft_survive(qtbot: QtBot, make_studio: MakeStudio, data: Path) -> None:
