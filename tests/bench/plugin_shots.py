@@ -5,14 +5,10 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from screenshots import Shot
-
-_real_shelf: Callable[..., Any] | None = None  # of PluginRoom, kept while a shot shows another one
 
 
 def plugin_shot(theme: str = "dark", size: tuple[int, int] = (1280, 800), own: bool = False) -> Shot:
@@ -23,9 +19,7 @@ def plugin_shot(theme: str = "dark", size: tuple[int, int] = (1280, 800), own: b
     from studio.state.plugin_room import PluginRoom
     from tests.state.plugin_fakes import FRIEND, SHIPPED, MemoryShelf, info_of
 
-    global _real_shelf
-    _real_shelf = _real_shelf or PluginRoom.shelf
-    PluginRoom.shelf = _real_shelf  # type: ignore[method-assign]  # an earlier shot may have left its own
+    real = PluginRoom.shelf
     if not own:
         broken = replace(info_of("palette", state=PluginState.BROKEN, shipped=False), manifest=None)
         broken = replace(broken, problem="plugin.toml: “api” is 7, but this studio speaks version 1.")
@@ -33,6 +27,7 @@ def plugin_shot(theme: str = "dark", size: tuple[int, int] = (1280, 800), own: b
         shelf = MemoryShelf(*SHIPPED, FRIEND, broken, off)
         PluginRoom.shelf = lambda self: shelf  # type: ignore[method-assign,assignment,return-value]
     made = Shot(size, theme)
+    PluginRoom.shelf = real  # type: ignore[method-assign]  # this studio holds the other one; the next shall not
     made.wait(lambda: made.studio.state.plugins.known)
     return made
 
