@@ -21,6 +21,7 @@ from studio.app import Studio
 from studio.core.errors import OutOfMemory, StudioError
 from studio.core.job import JobState
 from studio.engine.fake import FakeEngine
+from studio.ui.gallery.details import MARKS_PX, NARROW_PX
 from studio.ui.main_window import MainWindow
 from studio.ui.widgets.text import PlainLabel
 from tests.ui.conftest import MakeStudio, paint
@@ -291,3 +292,16 @@ def test_unsaved_pictures_hold_the_window_open(qtbot: QtBot, studio: Studio) -> 
         studio.window.state.queue = real
     assert studio.window.isVisible()
     assert "2" in studio.window.centre.messages.cards()[0].message.headline
+
+
+def test_the_details_leave_their_words_room_in_a_narrow_window(qtbot: QtBot, studio: Studio) -> None:
+    paint(qtbot, studio)
+    details = studio.window.centre.details
+    studio.window.commands["details"].trigger()
+    for width, narrow in ((1500, False), (1024, True), (1500, False)):
+        studio.window.resize(width, 800)
+        qtbot.waitUntil(lambda narrow=narrow: (details.width() < NARROW_PX) is narrow, timeout=5000)
+        details.more.layout().activate()
+        assert details.text.width() > 240
+        assert (details.marks.y() > details.text.y()) is narrow
+        assert details.marks.width() >= MARKS_PX

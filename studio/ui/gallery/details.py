@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QAction, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QPlainTextEdit, QToolButton, QVBoxLayout, QWidget
 
 from studio.core.picture import Picture
 from studio.core.recipe import Recipe
@@ -18,6 +18,8 @@ from studio.ui.widgets.text import ElidedLabel
 from studio.ui.words import duration, facts_line, picture_details
 
 DETAILS_PX, MARKS_PX = 172, 272
+NARROW_PX, NARROW_DETAILS_PX = 560, 92  # below this width the marks stand under the words, which are fewer at once
+_NO_LIMIT = 16_777_215  # Qt's own
 
 
 class DetailsBar(QWidget):
@@ -43,11 +45,11 @@ class DetailsBar(QWidget):
         self.marks = MarksEditor(model)
         self.marks.setFixedWidth(MARKS_PX)
         self.more = QWidget()
-        more = QHBoxLayout(self.more)
-        more.setContentsMargins(0, 0, 4, 0)
-        more.setSpacing(24)
-        more.addWidget(self.text, 1)
-        more.addWidget(self.marks, 0, Qt.AlignmentFlag.AlignTop)
+        self._both = QHBoxLayout(self.more)
+        self._both.setContentsMargins(0, 0, 4, 0)
+        self._both.setSpacing(24)
+        self._both.addWidget(self.text, 1)
+        self._both.addWidget(self.marks, 0, Qt.AlignmentFlag.AlignTop)
         self.show_all(False)
         words = QVBoxLayout()
         words.setSpacing(1)
@@ -113,3 +115,19 @@ class DetailsBar(QWidget):
         """Show or hide the details."""
         self.text.setVisible(shown)
         self.more.setVisible(shown)
+
+    def _fit(self, narrow: bool) -> None:
+        """Words and marks side by side, or one below the other where that would leave the words a sliver."""
+        way = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
+        if self._both.direction() == way:
+            return
+        self._both.setDirection(way)
+        self._both.setSpacing(8 if narrow else 24)
+        self.text.setFixedHeight(NARROW_DETAILS_PX if narrow else DETAILS_PX)
+        self.marks.setMinimumWidth(0 if narrow else MARKS_PX)
+        self.marks.setMaximumWidth(_NO_LIMIT if narrow else MARKS_PX)
+
+    # Qt overrides
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit(event.size().width() < NARROW_PX)
+        super().resizeEvent(event)
