@@ -41,8 +41,8 @@ class GalleryModel(GalleryRows):
     A view tells `first_sight` at the start when what it has in sight is painted; then all rows are read.
 
     Mutable state: `_query` (of the rows), `_asked` (wished last), `_alike`, `_leaving` (ids on their way to the
-    trash), `_trashed` (removed in this session, by id), `_meanwhile` (pictures that came while all rows are being
-    read; None while they are not).
+    trash), `_trashed` (removed in this session, by id; None if it had no row), `_meanwhile` (pictures that came while
+    all rows are being read; None while they are not).
 
     Signals: `listed()` - the rows are those of `query` now; `query_failed(BadQuery)` - a search cannot be understood,
     the rows stay; `failed(StudioError)` - something else did not succeed, the rows are read anew; `gone(id)` - a
@@ -69,7 +69,7 @@ class GalleryModel(GalleryRows):
         self._query = self._asked = Query()
         self._alike: Picture | None = None
         self._leaving: set[str] = set()
-        self._trashed: dict[str, Picture] = {}
+        self._trashed: dict[str, Picture | None] = {}
         self._meanwhile: list[Picture] | None = None
 
     @property
@@ -230,8 +230,9 @@ class GalleryModel(GalleryRows):
             self.refresh()
 
     def remove(self, ids: Iterable[str]) -> None:
-        """Put pictures into the trash: the rows go at once; one undo step if there is an undo stack."""
-        present = tuple(picture_id for picture_id in ids if self.find(picture_id).isValid())
+        """Put pictures into the trash, whether they are among the rows or not: the rows go at once; one undo step if
+        there is an undo stack. Those on their way there, or put there in this session, are passed over."""
+        present = tuple(picture_id for picture_id in dict.fromkeys(ids) if picture_id not in self._trashed)
         if not present:
             return
         if self._undo_stack is not None:
@@ -244,15 +245,14 @@ class GalleryModel(GalleryRows):
     def to_trash(self, ids: Iterable[str]) -> None:
         """As `remove`, without an undo step."""
         for picture_id in ids:
+            self.gone.emit(picture_id)
+            self._leaving.add(picture_id)
             index = self.find(picture_id)
-            if index.isValid():
-                self.gone.emit(picture_id)
-                self._leaving.add(picture_id)
-                self._trashed[picture_id] = self._take_row(index.row())
-                self.thumbnails.forget(picture_id)
-                work = partial(self._store.remove, picture_id)
-                away = partial(self._on_removed, picture_id)
-                self._background.run(work, away, partial(self._on_not_removed, picture_id))
+            self._trashed[picture_id] = self._take_row(index.row()) if index.isValid() else None
+            self.thumbnails.forget(picture_id)
+            work = partial(self._store.remove, picture_id)
+            away = partial(self._on_removed, picture_id)
+            self._background.run(work, away, partial(self._on_not_removed, picture_id))
 
     def restore(self, ids: Iterable[str]) -> None:
         """Bring pictures back from the trash: those removed in this session are in their rows at once."""
@@ -288,6 +288,8 @@ class GalleryModel(GalleryRows):
 
     def _on_removed(self, picture_id: str, _result: object) -> None:
         self._leaving.discard(picture_id)  # listings read from now on know it
+        if picture_id in self._trashed and self._trashed[picture_id] is None:  # its row, if any, was not read yet
+            self.refresh()
 
     def _on_not_removed(self, picture_id: str, error: StudioError) -> None:
         self._leaving.discard(picture_id)

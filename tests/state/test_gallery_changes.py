@@ -40,7 +40,7 @@ def test_delete_and_undo(make: Make, qtbot: QtBot, background: Background, stack
     model = make(store)
     model.gone.connect(gone.append)
     selected = QPersistentModelIndex(model.index(4))
-    model.remove(["000003", "000001", "nobody"])
+    model.remove(["000003", "000001"])
     assert ids(model) == [4, 2, 0]
     assert gone == ["000003", "000001"]
     assert model.days == (("2026-01-01", 3),)
@@ -102,6 +102,38 @@ def test_undo_of_a_removal_under_another_search(
     model.set_query(Query())
     settle(qtbot, background)
     assert 5 in ids(model)
+
+
+def test_a_picture_that_is_not_among_the_rows_goes_too(
+    make: Make, qtbot: QtBot, background: Background, stack: QUndoStack
+) -> None:
+    store, gone = MemoryStore(12), []
+    model = make(store)
+    model.gone.connect(gone.append)
+    model.set_query(Query(text="11"))
+    settle(qtbot, background)
+    model.remove(["000003"])  # from the family tree, or the copy that a verification made
+    model.remove(["000003"])  # twice is once
+    settle(qtbot, background)
+    assert (gone, set(store.trash), stack.count()) == (["000003"], {"000003"}, 1)
+    stack.undo()
+    settle(qtbot, background)
+    assert store.trash == {} and ids(model) == [11]
+    model.set_query(Query())
+    settle(qtbot, background)
+    assert ids(model) == list(range(11, -1, -1))
+    stack.redo()
+    settle(qtbot, background)
+    assert 3 not in ids(model) and set(store.trash) == {"000003"}
+
+
+def test_a_picture_whose_row_was_never_looked_at_goes_with_it(make: Make, qtbot: QtBot, background: Background) -> None:
+    store = MemoryStore(500)
+    model = make(store)
+    assert not model.find("000100").isValid(), "it is among the rows, but nobody has looked there"
+    model.remove(["000100"])
+    qtbot.waitUntil(lambda: model.rowCount() == 499)
+    assert 100 not in ids(model) and set(store.trash) == {"000100"}
 
 
 def test_a_listing_read_before_a_removal_does_not_bring_the_picture_back(
