@@ -10,6 +10,7 @@ from studio.gallery.durable import leftover_parts, read_regular
 from studio.gallery.index import Place
 from studio.gallery.index_file import is_sound, open_to_read
 from studio.gallery.journal import Journal
+from studio.gallery.names import shown
 from studio.gallery.png import FILE_MAX, is_whole
 from studio.gallery.repair import files_below
 from studio.gallery.rows import row_from_file
@@ -46,7 +47,9 @@ class Checkup:
             (self.damaged, "cannot be decoded"),
         ):
             if files:
-                words.append(f"{len(files):,} × {what}: {', '.join(files[:3])}{' …' if len(files) > 3 else ''}")
+                words.append(
+                    f"{len(files):,} × {what}: {', '.join(map(shown, files[:3]))}{' …' if len(files) > 3 else ''}"
+                )
         if self.unfinished:
             words.append(f"{self.unfinished:,} × left by an interrupted save; the next start deals with it.")
         if self.journal_behind:

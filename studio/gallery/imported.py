@@ -21,7 +21,7 @@ from studio.core.picture import Picture
 from studio.gallery.durable import read_regular
 from studio.gallery.foreign.door import FILE_MAX, OURS, read_foreign
 from studio.gallery.index import Folder, Index, Place
-from studio.gallery.names import new_id, time_of
+from studio.gallery.names import is_storable, new_id, time_of
 from studio.gallery.png import read_imprint
 from studio.gallery.rows import UNKNOWN, Entry, row_of
 
@@ -222,5 +222,5 @@ def _pictures(root: Path) -> Iterator[str]:
         for name in names:
             file = Path(here, name)
             relative = file.relative_to(root).as_posix()
-            if name.lower().endswith(_ENDINGS) and relative.isprintable() and file.is_file() and not file.is_symlink():
+            if name.lower().endswith(_ENDINGS) and is_storable(relative) and file.is_file() and not file.is_symlink():
                 yield relative

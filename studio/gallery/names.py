@@ -59,6 +59,15 @@ def is_inside(relative: str) -> bool:
     return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and "\\" not in relative
 
 
+def is_storable(relative: str) -> bool:
+    """Whether a path can stand in the index and in JSON: letters of any script, but no bytes that are no letters."""
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def shown(name: str) -> str:
     """A file name for a sentence: one line of visible characters, at most 80; markup stays the text it is."""
     clean = "".join(c if c.isprintable() else "\ufffd" for c in name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from studio.core.paths import Folders
 from studio.gallery.durable import leftover_parts, move_new, read_regular
 from studio.gallery.index import Index, Place
-from studio.gallery.names import is_id
+from studio.gallery.names import is_id, is_storable
 from studio.gallery.png import FILE_MAX, is_whole
 from studio.gallery.rows import Entry, row_from_file
 
@@ -179,7 +179,7 @@ def files_below(folder: Path, inside: str = "") -> Iterator[str]:
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
                 yield from files_below(Path(entry.path), f"{relative}/")
-            elif relative[-4:].lower() == ".png" and entry.is_file(follow_symlinks=False) and relative.isprintable():
+            elif relative[-4:].lower() == ".png" and entry.is_file(follow_symlinks=False) and is_storable(relative):
                 yield relative
 
 

@@ -175,6 +175,27 @@ def test_folders_that_cannot_be_imported(data: Path, folder: Path) -> None:
     store.close()
 
 
+# Joined emoji, Persian with its joiners, the narrow space in macOS' times, no-break space, a line break, bytes that are no letters
+NAMES = ["\U0001f469\u200d\U0001f3a8.png", "می\u200cخواهم.png", "10.00\u202fAM.png", "a\u00a0b.png", "a\nb.png"]
+
+
+def test_names_that_hold_invisible_letters(data: Path, tmp_path: Path) -> None:
+    root = tmp_path / "renders"
+    root.mkdir()
+    for number, name in enumerate(NAMES, start=1):
+        foreign(root / name, "a ship", number)
+    shutil.copy(root / NAMES[0], os.fsencode(root) + b"/\xff.png")
+    store = store_in(data)
+    own = store.add(noise(8), recipe(seed=9), MADE_WITH)
+    assert store.import_folder(root).added == len(NAMES)
+    store.close()
+    own.file.rename(own.file.with_name(NAMES[0]))  # the artist's own name for it
+    store = store_in(data)
+    assert seeds(store) == {1, 2, 3, 4, 5, 9}
+    assert store.notices == ()
+    store.close()
+
+
 def test_an_import_can_be_stopped(data: Path, folder: Path) -> None:
     store = store_in(data)
     assert store.import_folder(folder, stopped=lambda: True).added == 0
