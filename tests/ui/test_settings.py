@@ -29,8 +29,24 @@ def test_seeds_of_32_bits_survive(qtbot: QtBot, studio: Studio) -> None:
     row.edit.selectAll()
     qtbot.keyClick(row.edit, Qt.Key.Key_Delete)
     assert studio.draft.draft.seed is None
-    qtbot.keyClicks(row.edit, "-x.5e")
+    qtbot.keyClicks(row.edit, "x.5e")
     assert studio.draft.draft.seed == 5
+
+
+def test_a_seed_of_minus_one_is_new_each_time(qtbot: QtBot, studio: Studio) -> None:
+    row = studio.window.settings.seed
+    qtbot.keyClicks(row.edit, "42")
+    row.edit.selectAll()
+    qtbot.keyClicks(row.edit, "-")
+    assert studio.draft.draft.seed == 42
+    qtbot.keyClicks(row.edit, "1")
+    assert (studio.draft.draft.seed, row.edit.text(), row.lock.isChecked()) == (None, "", False)
+    studio.draft.undo_stack.undo()
+    assert (studio.draft.draft.seed, row.edit.text()) == (42, "42")
+    row.edit.selectAll()
+    qtbot.keyClicks(row.edit, "-")
+    qtbot.keyClick(row.edit, Qt.Key.Key_Return)
+    assert (studio.draft.draft.seed, row.edit.text()) == (None, "")
 
 
 def test_die_and_lock(qtbot: QtBot, studio: Studio) -> None:

@@ -12,14 +12,21 @@ from studio.core.recipe import SEED_MAX
 from studio.ui.widgets.buttons import icon_button
 from studio.ui.widgets.undo import leave_undo_to_window
 
+OPEN = "-1"  # how other programs write a seed that is new each time
+
 
 class SeedValidator(QValidator):
-    """Whole numbers 0 ... 2**32-1, or nothing."""
+    """Whole numbers 0 ... 2**32-1, or nothing, also written as -1."""
 
     # Qt overrides
+    def fixup(self, _text: str) -> str:
+        return ""
+
     def validate(self, text: str, place: int) -> tuple[QValidator.State, str, int]:
         digits = text.strip()
-        if not digits:
+        if digits == "-":
+            return QValidator.State.Intermediate, digits, min(place, len(digits))
+        if digits in ("", OPEN):
             return QValidator.State.Acceptable, digits, min(place, len(digits))
         if not (digits.isascii() and digits.isdigit()) or len(digits) > 10 or int(digits) > SEED_MAX:
             return QValidator.State.Invalid, text, place
@@ -51,6 +58,7 @@ class SeedRow(QWidget):
             row.addWidget(part, stretch)
         self.setFocusProxy(self.edit)
         self.edit.textEdited.connect(self._on_typed)
+        self.edit.editingFinished.connect(self._on_left)
         self.dice.clicked.connect(self._on_rolled)
         self.lock.clicked.connect(self._on_locked)
 
@@ -66,7 +74,16 @@ class SeedRow(QWidget):
         self._last = seed
 
     def _on_typed(self, text: str) -> None:
-        self.edited.emit(int(text) if text.strip() else None)
+        digits = text.strip()
+        if digits == OPEN:
+            self.edit.clear()
+            self.edited.emit(None)
+        elif digits != "-":  # which may become OPEN
+            self.edited.emit(int(digits) if digits else None)
+
+    def _on_left(self) -> None:
+        if not self.edit.text():  # a lone minus was taken away
+            self.edited.emit(None)
 
     def _on_rolled(self) -> None:
         self.edited.emit(self._rng.randrange(SEED_MAX + 1))
