@@ -160,8 +160,7 @@ class DiffusionEngine:
         if is_spoilt_for(model, level):
             ready.pool.clear()
             model = self._loaded(recipe, ready, report)
-        if level >= Level.TILES:
-            ready.pool.forget_others(model)
+        ready.pool.make_room_for(model, recipe.controls, alone=level >= Level.TILES)
         place = Placement(model, level)
         pixels = self._paint(guests, model, ready, report, began, place)
         rendered = _finished(guests, model, ready, pixels, report, began, self.compiler.words)

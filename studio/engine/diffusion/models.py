@@ -17,7 +17,7 @@ from studio.core.detectors import LINES
 from studio.core.errors import ModelMissing
 from studio.core.model_files import Family, Kind, Prediction, Traits
 from studio.core.paths import RESOURCES
-from studio.core.recipe import ModelRef
+from studio.core.recipe import ControlUse, ModelRef
 from studio.core.weights import read_weight_header
 from studio.engine.checkpoints import controlnet_base, in_words
 from studio.engine.diffusion.devices import Device, moved
@@ -43,7 +43,9 @@ from studio.engine.models import (
 )
 
 MINI_CHANNELS = 16  # of Studio Mini's latents; Stable Diffusion has 4
-_Key = tuple[Path, tuple[tuple[str, int, int], ...], torch.dtype, Traits | None]
+_Stamps = tuple[tuple[str, int, int], ...]
+_Key = tuple[Path, _Stamps, torch.dtype, Traits | None]
+_NetKey = tuple[Path, _Stamps]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class Model:
     to_rgb: LatentToRGB | None
     dtype: torch.dtype
     device: torch.device
-    controlnets: dict[str, Any] = field(default_factory=dict)  # filled by the pool at first use
+    controlnets: dict[_NetKey, Any] = field(default_factory=dict)  # filled by the pool at first use, the last used last
 
     @property
     def latent_channels(self) -> int:
@@ -162,11 +164,15 @@ class ModelPool:
         """Name and network that read control layers of this kind for a model. Raises `ModelMissing`, before loading
         what was made for another family."""
         name, place, union = self._find_net(model, kind, ref)
-        key = str(place)
+        key = place, fingerprint(place)
         if key not in model.controlnets:
+            for stale in [known for known in model.controlnets if known[0] == place]:
+                del model.controlnets[stale]  # its file was replaced
             loaded = load_union if union else load_controlnet_file if place.is_file() else load_controlnet
             model.controlnets[key] = moved(loaded(place, model.dtype), model.device)
-        return name, model.controlnets[key]
+        network = model.controlnets.pop(key)
+        model.controlnets[key] = network
+        return name, network
 
     def usual_net(self, model: Model, kind: ControlKind) -> ModelRef | None:
         """The ControlNet that reads layers of this kind where they name none; None for the model's own, or for none."""
@@ -205,12 +211,19 @@ class ModelPool:
         self._tinies.clear()
         self._vaes.clear()
 
-    def forget_others(self, model: Model) -> bool:
-        """Let go of all models but this one; whether there were any."""
-        others = [key for key in self._kept if key != model.key]
-        for key in others:
-            del self._kept[key]
-        return bool(others)
+    def make_room_for(self, model: Model, controls: Sequence[ControlUse], alone: bool) -> None:
+        """Before a model paints under these layers: let go of its ControlNets that they do not need, then of other models,
+        those used longest ago, until what is still to be loaded fits into the budget. `alone`: of all of them."""
+        nets = [self._find_net(model, use.kind, use.net) for use in controls if isinstance(use.kind, ControlKind)]
+        needed = {(place, fingerprint(place)): name for name, place, _ in nets}
+        lacking = [(name, key[0]) for key, name in needed.items() if key not in model.controlnets]
+        wanted = sum(_bytes_of_part(name, place, Kind.CONTROLNET) for name, place in lacking)
+        for idle in [key for key in model.controlnets if key not in needed]:
+            if alone or self._held() + wanted > self.budget:
+                del model.controlnets[idle]
+        for other in [key for key in self._kept if key != model.key]:
+            if alone or (wanted and self._held() + wanted > self.budget):
+                del self._kept[other]
 
     def _place(
         self, ref: ModelRef, exact: bool, kind: Kind = Kind.CHECKPOINT, poll: Poll = nothing
@@ -232,8 +245,11 @@ class ModelPool:
 
     def _make_room(self, wanted: int) -> None:
         """Let go of the models used longest ago until `wanted` more bytes fit into the budget."""
-        while self._kept and sum(model.nbytes for model in self._kept.values()) + wanted > self.budget:
+        while self._kept and self._held() + wanted > self.budget:
             self._kept.popitem(last=False)
+
+    def _held(self) -> int:
+        return sum(model.nbytes for model in self._kept.values())
 
     def _load(self, name: str, place: Path, key: _Key, poll: Poll) -> Model:
         single = place.is_file()
@@ -330,6 +346,11 @@ def _weights_of(name: str, place: Path, kind: Kind) -> tuple[Path, ...]:
         return weight_files(name, place)
     part = _inside(place, CONTROLNET if kind is Kind.CONTROLNET else "vae")
     return component_weights(name, part, "diffusion_pytorch_model")
+
+
+def _bytes_of_part(name: str, place: Path, kind: Kind) -> int:
+    """About what a part will take, as `_bytes_on_disk`."""
+    return sum(file.stat().st_size for file in _weights_of(name, place, kind))
 
 
 def _is_xl(unet: Any) -> bool:
