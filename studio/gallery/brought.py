@@ -31,7 +31,7 @@ from studio.gallery.rows import Entry, Row, row_from_file
 from studio.gallery.shelf import Shelf
 
 _KINDS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
-_STEM_MAX = 80
+_STEM_MAX, _STEM_BYTES = 80, 200  # a name has at most 255 bytes, with a digest, an ending and that of a part
 
 
 class _Refused(Exception):
@@ -229,7 +229,7 @@ def _decode(data: bytes, kind: str) -> None:
 def _free_name(folder: Path, file: Path, data: bytes, suffix: str) -> Path:
     """A name in the folder that is free or holds these very bytes."""
     stem = "".join(c for c in file.stem if c.isprintable() and c not in '\\/:*?"<>|').strip(". ")[:_STEM_MAX]
-    stem = stem or "picture"
+    stem = stem.encode()[:_STEM_BYTES].decode("utf-8", "ignore").rstrip(". ") or "picture"
     ending = file.suffix.lower() if file.suffix.lower() in (*_KINDS.values(), ".jpeg") else suffix
     digest = hashlib.sha256(data).hexdigest()
     first = folder / f"{stem}{ending}"

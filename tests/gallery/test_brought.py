@@ -61,6 +61,17 @@ def test_pictures_of_others_come_as_they_are_and_stay_after_a_rebuild(data: Path
     assert folder.own and folder.count == 1
 
 
+def test_the_longest_names_of_any_script_are_taken(data: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "renders"
+    folder.mkdir()
+    for number, letter in enumerate(("x" * 251, "一" * 83, "🎨" * 62), start=1):  # 255 bytes with their ending
+        foreign(folder / f"{letter}.png", "a ship", number)
+    store = store_in(data)
+    found = store.bring(sorted(folder.iterdir()))
+    assert (len(found.added), found.trouble) == (3, None)
+    assert seeds(store) == {1, 2, 3}
+
+
 def test_two_files_of_one_name_are_both_kept(data: Path, tmp_path: Path) -> None:
     store = store_in(data)
     for number in (11, 12):
