@@ -81,6 +81,15 @@ def test_base_hands_over_to_refiner(engine: Any, stock: Stock, scheduler: str, a
     assert_same(engine, stock, wanted, monkeypatch)
 
 
+@pytest.mark.parametrize("scheduler", ["euler", "ddim", "heun"])
+def test_a_picture_repainted_less_than_the_refiner_would_is_the_refiners_alone(engine: Any, scheduler: str) -> None:
+    """What is left begins after the handover: the refiner starts there, from the picture with noise on it."""
+    some = {"init": FIRST, "strength": 0.2, "steps": 10, "scheduler": scheduler}
+    both = engine.render(recipe("sdxl", refiner=ModelRef(name="refiner"), refine_at=0.5, **some), lambda progress: True)
+    alone = engine.render(recipe("refiner", **some), lambda progress: True)  # its VAE has the same weights
+    assert both.pixels == alone.pixels
+
+
 def test_a_refiner_needs_an_xl_model(engine: Any) -> None:
     with pytest.raises(BadRecipe, match="refiner"):
         engine.render(recipe("sd1", refiner=ModelRef(name="refiner")), lambda progress: True)

@@ -105,6 +105,8 @@ class Painter:
         place = Placement(model, self.place.level)
         sampler = _own_sampler(recipe, model, generator)
         sampler.go_on_from(recipe.refine_at)
+        if recipe.init is not None:
+            sampler.repaint(recipe.strength)
         left = len(sampler.timesteps)
         if not left:
             return latents

@@ -130,9 +130,10 @@ class DiffusersSampler:
         return timesteps
 
     def repaint(self, strength: float) -> None:
-        """Begin so late that about `strength` of the steps are left, one at least (Meng et al. 2022)."""
+        """Begin so late that about `strength` of the steps are left, one at least (Meng et al. 2022); later still where
+        another model's steps come before."""
         left = min(max(int(self._steps * strength), 1), self._steps)
-        self._begin_at((self._steps - left) * self._order)
+        self._begin_at(max((self._steps - left) * self._order, self._first))
 
     def stop_at(self, part: float) -> None:
         """End where `part` of the noise levels are behind: another model goes on from there (SDXL's base)."""
@@ -159,10 +160,8 @@ class DiffusersSampler:
             self._scheduler.set_begin_index(first)
 
     def noised(self, latents: Tensor, noise: Tensor) -> Tensor:
-        """Clean latents at the first noise level that is left."""
-        if len(self.timesteps) == 0:
-            return latents
-        noised: Tensor = self._scheduler.add_noise(latents, noise, self.timesteps[:1])
+        """Clean latents at the noise level to begin with, be it one at which another model goes on."""
+        noised: Tensor = self._scheduler.add_noise(latents, noise, self._scheduler.timesteps[self._first :][:1])
         return noised
 
     @property
