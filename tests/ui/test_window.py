@@ -1,5 +1,6 @@
 """The whole window: generating, cancelling, failing, deleting, remembering, and what every part must have."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,30 @@ def test_use_settings_and_leafing(qtbot: QtBot, studio: Studio) -> None:
     window.commands["use_settings"].trigger()
     assert (studio.draft.draft.prompt, studio.draft.draft.seed) == ("first", 1)
     assert window.commands["undo"].text() == "&Undo use settings"
+
+
+def test_the_words_are_of_the_job_that_runs_after_one_was_cancelled(qtbot: QtBot, make_studio: MakeStudio) -> None:
+    go, begun = threading.Event(), []
+
+    def before_step(step: int) -> None:
+        begun.append(step)
+        if begun.count(0) == 2:  # the second job gives no preview for now
+            go.wait(10)
+
+    studio = make_studio(FakeEngine(seconds_per_step=0.02, before_step=before_step))
+    studio.draft.set_steps(150)
+    studio.draft.set_seed(70)
+    studio.draft.set_count(2)
+    facts = studio.window.centre.details.facts
+    qtbot.mouseClick(studio.window.prompt.generate, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: "seed 70" in facts.text(), timeout=5000)
+    qtbot.mouseClick(studio.window.prompt.cancel, Qt.MouseButton.LeftButton)
+    try:
+        qtbot.waitUntil(lambda: "seed 71" in facts.text(), timeout=5000)
+    finally:
+        studio.queue.cancel_all()
+        go.set()
+    qtbot.waitUntil(lambda: studio.queue.running is None, timeout=5000)
 
 
 def test_a_chosen_picture_is_not_covered_by_previews(qtbot: QtBot, make_studio: MakeStudio) -> None:

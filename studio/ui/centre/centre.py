@@ -175,7 +175,10 @@ class Centre(QWidget):
             self._load(picture)
 
     def _on_jobs(self) -> None:
-        if self._state.queue.running is not None:
+        running = self._state.queue.running
+        if running is not None:
+            if self._forming:  # the next one after one that was cancelled: its first preview takes a while
+                self.details.show_forming(running.recipe)
             return
         self.view.show_progress(-1)
         last = self._state.queue.jobs[-1] if self._state.queue.jobs else None
