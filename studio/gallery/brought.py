@@ -27,7 +27,7 @@ from studio.gallery.imported import entry_from_file, named_by_content
 from studio.gallery.index import Index, Place
 from studio.gallery.names import file_of, shown
 from studio.gallery.png import read_imprint
-from studio.gallery.rows import Entry, Row, row_from_file
+from studio.gallery.rows import Entry, Row, picture_of, row_from_file
 from studio.gallery.shelf import Shelf
 
 _KINDS = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp"}
@@ -92,8 +92,19 @@ def bring(
             break
         on_change()
     if tally.added:
+        _show_again(shelf, tally)
         shelf.look(lambda index: shelf.absorb(index, anew=True))  # marks that it had when it was here before
     return tally.told()
+
+
+def _show_again(shelf: Shelf, tally: _Tally) -> None:
+    """What comes in is seen, whatever was said of it when it was here before and left by other means than the trash."""
+    try:
+        hidden = shelf.journal.read().hidden
+        shelf.journal.hide([picture_id for picture_id in tally.added if hidden.get(picture_id)], False)
+    except OSError as error:
+        what, kept = "Pictures that were in the trash before stay there", "they are copied"
+        tally.trouble = tally.trouble or storage_problem(what, kept, shelf.folders.root, error)
 
 
 def _take(shelf: Shelf, file: Path, tally: _Tally) -> None:
@@ -115,7 +126,7 @@ def _take(shelf: Shelf, file: Path, tally: _Tally) -> None:
 def _take_own(shelf: Shelf, data: bytes, picture_id: str, tally: _Tally) -> None:
     with shelf.lock:
         row = shelf.look(lambda index: index.get(picture_id))
-        there = _there(row) if shelf.find_unlisted(picture_id) is None else _There.SEEN
+        there = _there(shelf, row) if shelf.find_unlisted(picture_id) is None else _There.SEEN
         if there in (_There.SEEN, _There.TRASHED):
             _count(tally, there)
             return
@@ -144,12 +155,14 @@ def _take_foreign(shelf: Shelf, file: Path, data: bytes, kind: str, tally: _Tall
         raise _Refused("does not exist any more") from None
     picture_id, _ = named_by_content(stat.st_mtime, data)
     with shelf.lock:
-        there = _there(shelf.look(lambda index: index.get(picture_id)))
+        place = _place(shelf)
+        copy = _free_name(shelf.folders.imported, file, data, _KINDS[kind])
+        there = _there(shelf, shelf.look(lambda index: index.get(picture_id)))
+        if there is _There.MISSING or there is _There.NOT:
+            there = _there(shelf, shelf.look(lambda index: index.at(place, copy.name)))  # of another time of change
         if there in (_There.SEEN, _There.TRASHED):
             _count(tally, there)
             return
-        place = _place(shelf)
-        copy = _free_name(shelf.folders.imported, file, data, _KINDS[kind])
         if not copy.exists():
             write_new(copy, data)
         os.utime(copy, ns=(stat.st_mtime_ns, stat.st_mtime_ns))  # its day in the history, and half of its name there
@@ -179,10 +192,14 @@ def _put(index: Index, entry: Entry) -> None:
     index.insert([entry])
 
 
-def _there(row: Row | None) -> _There:
+def _there(shelf: Shelf, row: Row | None) -> _There:
+    """What the history knows, as far as the file is where it says: folders and the trash change by other means too."""
     if row is None:
         return _There.NOT
-    return _There.TRASHED if row.trashed else _There.MISSING if row.missing else _There.SEEN
+    picture = picture_of(row, shelf.folders, {folder.seq: folder.folder for folder in shelf.look(Index.folders)})
+    if row.missing or picture is None or not picture.file.is_file():
+        return _There.MISSING
+    return _There.TRASHED if row.trashed else _There.SEEN
 
 
 def _count(tally: _Tally, there: _There) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from studio.core.errors import StorageProblem, StudioError
@@ -24,6 +25,7 @@ from studio.gallery.imported import Visit, check_folder, visit
 from studio.gallery.index import Index
 from studio.gallery.index_file import CHECKED_AT_ONCE, is_damage, is_sound
 from studio.gallery.looks import look_of
+from studio.gallery.names import is_inside
 from studio.gallery.rows import picture_of
 from studio.gallery.shelf import Shelf
 from studio.gallery.thumbs import Thumbnails
@@ -152,14 +154,14 @@ def forget_folder(shelf: Shelf, path: Path) -> None:
 
 
 def empty_trash(shelf: Shelf) -> int:
-    """Delete for good what lies in the trash folder: how many pictures. Only ever on the artist's own wish.
+    """Delete for good what lies in the trash: how many pictures. Only ever on the artist's own wish.
 
-    Pictures of other folders are not in it and stay. Raises StorageProblem; what was deleted by then stays deleted.
+    Copies of other programs' pictures are ours to delete too; the artist's own folders are not touched and what is
+    hidden of them stays hidden. Raises StorageProblem; what was deleted by then stays deleted.
     """
     shelf.check_writable()
-    query = "SELECT id, file FROM pictures WHERE trashed = 1 AND place = 0"
     with shelf.lock:
-        thrown = [(str(row[0]), str(row[1])) for row in shelf.look(lambda index: index.read(query))]
+        thrown = shelf.look(partial(_thrown, shelf.folders))
         deleted: list[str] = []
         try:
             _unlink(shelf.folders, thrown, deleted)
@@ -171,15 +173,30 @@ def empty_trash(shelf: Shelf) -> int:
     return len(deleted)
 
 
-def _unlink(folders: Folders, thrown: list[tuple[str, str]], deleted: list[str]) -> None:
+def _thrown(folders: Folders, index: Index) -> list[tuple[str, Path]]:
+    """Ids and files of what lies in the trash. A copy that another row needs is left out."""
+    own = os.path.abspath(folders.imported)
+    places = {folder.seq: folders.imported for folder in index.folders() if folder.folder == own}
+    query = "SELECT id, place, file FROM pictures WHERE trashed = 1"
+    rows = [(str(row[0]), int(row[1]), str(row[2])) for row in index.read(query)]
+    needed = {row.file for place in places for row in index.places(place) if not row.trashed}
+    found = []
+    for picture_id, place, file in rows:
+        if is_inside(file) and (place == 0 or (place in places and file not in needed)):
+            found.append((picture_id, (places[place] if place else folders.trash) / file))
+    return found
+
+
+def _unlink(folders: Folders, thrown: list[tuple[str, Path]], deleted: list[str]) -> None:
     for picture_id, file in thrown:
-        (folders.trash / file).unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
         deleted.append(picture_id)
     unfinished = folders.trash / "unfinished"
     for part in unfinished.iterdir() if unfinished.is_dir() else ():
         part.unlink()
-    if folders.trash.is_dir():
-        sync_names(folders.trash)
+    for folder in (folders.trash, folders.imported):
+        if folder.is_dir():
+            sync_names(folder)
 
 
 def _check(shelf: Shelf, on_change: OnChange) -> None:

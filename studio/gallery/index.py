@@ -168,6 +168,11 @@ class Index:
         """The row of an id, also of a picture in the trash."""
         return next(iter(self.rows_of([picture_id])), None)
 
+    def at(self, place: int, file: str) -> Row | None:
+        """The row of a file of another folder that is not missing."""
+        query = f"SELECT {_COLUMNS} FROM pictures WHERE place = ? AND file = ? AND missing = 0"
+        return next((Row._make(row) for row in self.read(query, (place, file))), None)
+
     def rows_of(self, ids: Iterable[str]) -> list[Row]:
         """The rows of ids in no order; unknown ones are left out."""
         query = f"SELECT {_COLUMNS} FROM pictures WHERE id IN (SELECT value FROM json_each(?))"

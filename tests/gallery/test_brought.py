@@ -110,6 +110,61 @@ def test_a_picture_in_the_trash_is_not_copied_again(data: Path, sent: Path) -> N
     assert seeds(store) == {13}
 
 
+def test_a_picture_comes_again_after_its_trash_was_emptied_by_other_means(
+    data: Path, tmp_path: Path, sent: Path
+) -> None:
+    foreign(tmp_path / "castle.png", "a castle", 11)
+    files = [sent, tmp_path / "castle.png"]
+    store = store_in(data)
+    for picture_id in store.bring(files).added:
+        store.remove(picture_id)
+    shutil.rmtree(data / "trash")
+    (data / "imported" / "castle.png").unlink()
+    assert len(store.bring(files).added) == 2, "nothing can bring them back from there any more"
+    assert seeds(store) == {11, 13}
+    store.close()
+    store = store_in(data)
+    store.care()
+    assert seeds(store) == {11, 13}
+    store.close()
+
+
+def test_the_copy_of_another_programs_picture_goes_with_the_trash(data: Path, tmp_path: Path) -> None:
+    castle = tmp_path / "a castle.png"
+    foreign(castle, "a castle", 11)
+    store = store_in(data)
+    (picture_id,) = store.bring([castle]).added
+    store.mark([picture_id], rating=4)
+    store.remove(picture_id)
+    assert seeds(store) == set() and seeds(store, "is:trash") == {11}
+    store.restore(picture_id)
+    assert seeds(store) == {11}
+    store.remove(picture_id)
+    assert store.empty_trash() == 1
+    assert not list((data / "imported").iterdir()) and castle.exists()
+    assert seeds(store, "is:trash") == set()
+    assert store.bring([castle]).added == (picture_id,)
+    store.close()
+    (data / "index.sqlite3").unlink()
+    store = store_in(data)
+    store.care()
+    assert seeds(store) == {11}, "what was said of it before does not hide it"
+    store.close()
+
+
+def test_a_file_that_was_only_touched_is_no_other_picture(data: Path, tmp_path: Path) -> None:
+    castle = tmp_path / "castle.png"
+    foreign(castle, "a castle", 11)
+    store = store_in(data)
+    (picture_id,) = store.bring([castle]).added
+    os.utime(castle, (1_600_000_000, 1_600_000_000))  # downloaded a second time
+    again = store.bring([castle])
+    assert (again.added, again.known) == ((), 1)
+    store.remove(picture_id)
+    assert store.bring([castle]).trashed == 1
+    assert store.empty_trash() == 1 and not store.page(0, 9)
+
+
 def test_a_picture_whose_file_was_lost_is_there_again(data: Path, sent: Path) -> None:
     store = store_in(data)
     (picture_id,) = store.bring([sent]).added
