@@ -10,7 +10,7 @@ import pytest
 
 from studio.core.choices import ControlKind, Spacing
 from studio.core.errors import BadRecipe
-from studio.core.recipe import ControlUse, ModelRef, Recipe, Size
+from studio.core.recipe import ControlUse, FreeU, ModelRef, Recipe, Size
 from studio.core.schedulers import SCHEDULERS
 from tests.engine.conftest import FIRST, SECOND
 from tests.engine.stock import Stock, assert_same
@@ -88,6 +88,19 @@ def test_a_picture_repainted_less_than_the_refiner_would_is_the_refiners_alone(e
     both = engine.render(recipe("sdxl", refiner=ModelRef(name="refiner"), refine_at=0.5, **some), lambda progress: True)
     alone = engine.render(recipe("refiner", **some), lambda progress: True)  # its VAE has the same weights
     assert both.pixels == alone.pixels
+
+
+def test_what_the_refiner_does_not_follow_is_said(engine: Any) -> None:
+    handed = recipe("sdxl", refiner=ModelRef(name="refiner"), scheduler="euler")
+    said = [engine.render(replace(handed, **more), lambda progress: True).made_with.notes for more in (
+        {}, {"controls": ONE}, {"freeu": FreeU()}, {"controls": ONE, "freeu": FreeU()},
+    )]  # fmt: skip
+    assert said[0] == ()
+    assert [len(notes) for notes in said] == [0, 1, 1, 1]
+    assert said[1] == (
+        "The refiner's steps are guided by the prompt alone: control layers act in the steps before them.",
+    )
+    assert "control layers and FreeU act" in said[3][0]
 
 
 def test_a_refiner_needs_an_xl_model(engine: Any) -> None:

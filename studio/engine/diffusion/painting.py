@@ -12,6 +12,7 @@ from torch import Tensor
 from studio.core.budget import Level
 from studio.core.choices import Tiling
 from studio.core.errors import BadRecipe
+from studio.core.plugins import PartType
 from studio.core.recipe import Recipe, Size
 from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
 from studio.engine.diffusion.beginnings import start_latents
@@ -81,6 +82,10 @@ class Painter:
         networks = (model.unet, *model.controlnets.values())
         stack.enter_context(freed(model.unet, recipe.freeu))
         stack.enter_context(seamless(networks, recipe.tiling))
+        if refiner is not None and (before := _before_refining(recipe)):
+            guests.note_once(
+                f"The refiner's steps are guided by the prompt alone: {before} act in the steps before them."
+            )
         report.begin()
         with self.place.at_work(*networks, *([] if pull is None else [model.vae])), interruptible(networks, report):
             latents = denoise(
@@ -164,6 +169,16 @@ class _Watch:
         done = self.before + result.context.index + 1
         self.report.step_done(min(done, self.calls), self.calls, self.preview(result))
         return result.latents
+
+
+def _before_refining(recipe: Recipe) -> str:
+    """What of a recipe works on the base model and not on its refiner, in words."""
+    works = {
+        "control layers": bool(recipe.controls),
+        "plugins": any(use.type in (PartType.ADAPTER, PartType.GUIDE) for use in recipe.plugins),
+        "FreeU": recipe.freeu is not None,
+    }
+    return " and ".join(name for name, there in works.items() if there)
 
 
 def _closed_vae(recipe: Recipe, model: Model) -> AbstractContextManager[None]:
