@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QUndoCommand, QUndoStack
 
+from studio.core.errors import StudioError
 from studio.core.library import Brought, ImportedFolder
 
 if TYPE_CHECKING:
@@ -112,7 +113,11 @@ class Imports(QObject):
 
     def _move(self, ids: tuple[str, ...], back: bool) -> None:
         move = self._library.restore if back else self._library.remove
-        self._librarian.do(lambda *_: [move(picture_id) for picture_id in ids], self._settle, self.failed.emit)
+        self._librarian.do(lambda *_: _each(move, ids), self._settle, self._on_not_moved)
+
+    def _on_not_moved(self, error: StudioError) -> None:
+        self.failed.emit(error)
+        self._settle()
 
     def _settle(self, _result: object = None) -> None:
         self._librarian.changed.emit()
@@ -178,6 +183,18 @@ class _Step(QUndoCommand):
 
     def undo(self) -> None:
         self._back()
+
+
+def _each(move: Callable[[str], object], ids: Sequence[str]) -> None:
+    """One that cannot be moved does not keep the others; then raises the first StudioError."""
+    errors: list[StudioError] = []
+    for picture_id in ids:
+        try:
+            move(picture_id)
+        except StudioError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 def _sorted_out(paths: Sequence[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

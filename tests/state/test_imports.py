@@ -88,6 +88,22 @@ def test_files_are_copied_and_taken_back(qtbot: QtBot, room: Room, folder: Path,
     assert print_of(folder) == before
 
 
+def test_one_that_is_gone_for_good_does_not_keep_the_others_from_being_taken_back(
+    qtbot: QtBot, room: Room, folder: Path
+) -> None:
+    room.imports.take(sorted(folder.iterdir()))
+    qtbot.waitUntil(lambda: room.rows() == 3)
+    qtbot.waitUntil(lambda: room.stack.count() == 1)
+    first = next(picture for picture in room.store.page(0, 9) if picture.recipe.seed == 1)
+    room.store.remove(first.id)
+    room.store.empty_trash()
+    room.stack.undo()
+    qtbot.waitUntil(lambda: len(room.refused) == 1)
+    assert "not in the history" in room.refused[0].headline
+    qtbot.waitUntil(lambda: room.rows() == 0)
+    assert not room.store.page(0, 9)
+
+
 def test_a_folder_is_asked_about_and_files_beside_it_are_not(qtbot: QtBot, room: Room, folder: Path) -> None:
     room.imports.take([folder, folder / "ship 1.png"])
     qtbot.waitUntil(lambda: room.rows() == 1)
