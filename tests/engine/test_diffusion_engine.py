@@ -264,6 +264,15 @@ def test_a_model_let_go_is_gone_without_garbage_collection(engine: Any) -> None:
         gc.enable()
 
 
+def test_a_solver_that_leaves_zero_terminal_snr_says_so(engine: Any) -> None:
+    """Of diffusers' classes half do not know the option and drop it; the picture is as it was, with a word about it."""
+    small = replace(BASE, model=ModelRef(name="sd2"), steps=2)
+    said = {name: engine.render(replace(small, scheduler=name), go_on).made_with.notes for name in ("ddim", "heun")}
+    assert said["ddim"] == ()
+    assert [note.split(",")[0] for note in said["heun"]] == ["Heun cannot begin in pure noise"]
+    assert engine.render(replace(BASE, scheduler="heun", steps=2), go_on).made_with.notes == ()
+
+
 def test_models_used_longest_ago_make_room(engine: Any) -> None:
     engine.render(BASE, go_on)
     pool, first = engine._made_ready().pool, model_of(engine)

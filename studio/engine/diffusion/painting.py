@@ -14,6 +14,7 @@ from studio.core.choices import Tiling
 from studio.core.errors import BadRecipe
 from studio.core.plugins import PartType
 from studio.core.recipe import Recipe, Size
+from studio.core.schedulers import scheduler_name
 from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
 from studio.engine.diffusion.beginnings import start_latents
 from studio.engine.diffusion.compiled import CompiledJob, Compiler
@@ -220,6 +221,12 @@ def _sampler(guests: Guests, model: Model, generator: torch.Generator) -> Diffus
         )
     else:
         sampler = _own_sampler(recipe, model, generator)
+        if sampler.leaves_zero_snr(model.scheduler_config):
+            name = scheduler_name(recipe.scheduler, recipe.spacing)
+            guests.note_once(
+                f"{name} cannot begin in pure noise, as {model.name} was made for (zero terminal SNR): the picture may lack"
+                " deep shadows and bright lights. DPM++ 2M, Euler, DDIM and UniPC can."
+            )
     if recipe.init is not None:
         sampler.repaint(recipe.strength)
     return sampler

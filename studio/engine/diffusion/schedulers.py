@@ -124,6 +124,11 @@ class DiffusersSampler:
         self._extra = {k: v for k, v in {"eta": 0.0, "generator": generator}.items() if k in asked}
         self._takes_variance = vars(scheduler).get("variance_type") in _LEARNED  # only DDPM has it beside its config
 
+    def leaves_zero_snr(self, config: Mapping[str, Any]) -> bool:
+        """Whether a model with this config ends in pure noise (Lin et al. 2023) where this solver cannot begin."""
+        flag = "rescale_betas_zero_snr"
+        return bool(config.get(flag)) and flag not in inspect.signature(type(self._scheduler).__init__).parameters
+
     @property
     def timesteps(self) -> Tensor:
         timesteps: Tensor = self._scheduler.timesteps[self._first : self._end]
