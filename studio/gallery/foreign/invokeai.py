@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from studio.gallery.foreign.carrier import Carried
+from studio.gallery.foreign.invokelayers import KEYS as LAYER_KEYS
+from studio.gallery.foreign.invokelayers import layer_notes
 from studio.gallery.foreign.reading import MatchModel, Reading, Settings
 from studio.gallery.foreign.values import Json, object_of, shown_value, text_of
 
 SOURCE = "InvokeAI"
 _USED = {
     "positive_prompt", "negative_prompt", "width", "height", "seed", "cfg_scale", "steps", "scheduler", "model",
-    "app_version", "loras", "controlnets", "ipAdapters", "t2iAdapters", "controlLayers", "generation_mode",
-    "seamless_x", "seamless_y",
+    "app_version", "loras", "controlnets", "ipAdapters", "t2iAdapters", "generation_mode", "seamless_x", "seamless_y",
 }  # fmt: skip
 _DEFAULTS: Json = {
     "rand_device": "cpu",
@@ -69,7 +70,12 @@ def _take_new(settings: Settings, card: Json) -> None:
     if "txt2img" not in (mode := text_of(card.get("generation_mode"))) and mode:
         settings.note("Mode", mode)
     for key, value in card.items():
-        if key not in _USED and value not in (None, "", [], {}) and _DEFAULTS.get(key, ...) != value:
+        if (
+            key not in _USED
+            and key not in LAYER_KEYS
+            and value not in (None, "", [], {})
+            and _DEFAULTS.get(key, ...) != value
+        ):
             settings.note(key, value)
 
 
@@ -90,9 +96,8 @@ def _take_guests(settings: Settings, card: Json) -> None:
     for key, title in _GUESTS.items():
         for item in _items(card.get(key)):
             settings.note(f"{title} (its picture is not in the file)", _guest(item))
-    layers = card.get("controlLayers")
-    if isinstance(layers, dict) and layers.get("layers"):
-        settings.note("Control layers", layers["layers"])
+    for title, words in layer_notes(card):
+        settings.note(title, words)
 
 
 def _guest(item: Json) -> str:

@@ -212,6 +212,54 @@ def test_raw_is_kept() -> None:
     assert json.loads(understood(new()).raw) == NEW
 
 
+MODEL = {"key": "k" * 36, "hash": "blake3:" + "0" * 64, "base": "sd-1", "type": "controlnet"}
+IMAGE = {"image_name": "8f.png", "width": 512, "height": 512}
+LINES = [{"type": "brush_line", "points": list(range(3000))}]
+
+
+def test_layers_of_version_4_are_told_in_words() -> None:
+    adapter = {
+        "type": "controlnet", "image": IMAGE, "processorConfig": {"type": "canny_image_processor"},
+        "model": {**MODEL, "name": "canny-sd15"}, "weight": 0.8, "beginEndStepPct": [0, 0.75], "controlMode": "more_control",
+    }  # fmt: skip
+    region = {
+        "type": "regional_guidance_layer", "isEnabled": False, "maskObjects": LINES, "positivePrompt": "a dog",
+        "negativePrompt": "cats", "ipAdapters": [{"image": IMAGE, "model": {**MODEL, "name": "ip-plus"}, "weight": 0.5}],
+    }  # fmt: skip
+    layers = [
+        {"type": "control_adapter_layer", "isEnabled": True, "controlAdapter": adapter, "bbox": None, "x": 0},
+        region,
+        {"type": "initial_image_layer", "image": IMAGE},
+    ]
+    assert notes_in(new(controlLayers={"layers": layers, "version": 3})).splitlines() == [
+        "ControlNet (its picture is not in the file): canny-sd15, weight 0.8, from 0 to 0.75, more control, "
+        "canny image processor",
+        "Region (its shape is not in the file): “a dog”, without “cats”, IP-Adapter ip-plus, weight 0.5, switched off",
+        "Initial picture (not in the file)",
+    ]
+
+
+def test_the_canvas_is_told_in_words() -> None:
+    adapter = {"type": "t2i_adapter", "model": {**MODEL, "name": "depth"}, "weight": 1, "beginEndStepPct": [0, 1]}
+    reference = {"type": "ip_adapter", "image": IMAGE, "model": None, "weight": 1, "method": "style"}
+    control = {"id": "c", "name": "My lines", "type": "control_layer", "objects": LINES, "controlAdapter": adapter}
+    canvas = {
+        "controlLayers": [control],
+        "rasterLayers": [{"id": "r", "name": None, "isEnabled": True, "type": "raster_layer", "objects": LINES}] * 2,
+        "inpaintMasks": [{"id": "m", "name": "sky", "isEnabled": True, "type": "inpaint_mask", "objects": LINES}],
+        "regionalGuidance": [],
+    }
+    references = [{"id": "x", "isEnabled": True, "config": reference}]
+    assert notes_in(new(canvas_v2_metadata=canvas, ref_images=references, regions=[])).splitlines() == [
+        "T2I-Adapter (its picture is not in the file): “My lines”, depth, weight 1",
+        "IP-Adapter (its picture is not in the file): weight 1, style",
+        "Inpaint mask (not in the file): “sky”",
+        "Painted layer (not in the file)",
+    ]
+    empty = {key: [] for key in canvas}
+    assert notes_in(new(canvas_v2_metadata=empty, ref_images=[], regions=[])) == ""
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -222,10 +270,14 @@ def test_raw_is_kept() -> None:
         {"model": {"name": "../../etc/passwd\x00", "hash": 3}},
         {"positive_prompt": "\ud800\x00\r\n", "negative_prompt": ["x"]},
         {"loras": [None, 3, {"model": None}, {"lora": []}] * 500},
+        {"controlLayers": "x", "canvas_v2_metadata": 7, "ref_images": {"a": 1}, "regions": [None, [], "x"]},
+        {"controlLayers": {"layers": [{"type": []}, {"controlAdapter": {"model": [1], "beginEndStepPct": ["x", {}]}}]}},
+        {"ref_images": [{"config": {"weight": 10**400, "type": {}, "model": {"name": 3}, "method": "x" * 900}}] * 900},
+        {"regions": [{"positivePrompt": {"a": "b" * 900}, "referenceImages": [{"ipAdapter": "x"}, {}, 3] * 99}] * 900},
         {f"field {i}": "x" * 2000 for i in range(3000)},
         {"scheduler": "k" * 100_000},
     ],
-    ids=range(9),
+    ids=range(13),
 )
 def test_hostile_fields(changes: dict[str, object]) -> None:
     for data in (new(**changes), old(**changes)):
