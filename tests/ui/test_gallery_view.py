@@ -222,6 +222,24 @@ def test_the_selection_survives_a_search_that_finds_it(open_view: Open, qtbot: Q
     assert told == []  # nobody chose anything
 
 
+def test_when_all_selected_are_gone_the_keys_go_on_with_the_neighbour(open_view: Open, qtbot: QtBot) -> None:
+    view = open_view(MemoryStore(30))
+    model = view.kept  # type: ignore[attr-defined]
+    told: list[str] = []
+    click(view, 1)
+    click(view, 3, SHIFT)
+    view.picture_chosen.connect(lambda picture: told.append(picture.id))
+    model.remove([picture.id for picture in view.selected_pictures()])
+    qtbot.waitUntil(lambda: model.rowCount() == 27)
+    assert chosen(view) == [view.currentIndex().row()]
+    assert [picture.id for picture in view.selected_pictures()] == told[-1:]
+    click(view, 5)
+    click(view, 8, CTRL)
+    model.remove([view.selected_pictures()[0].id])
+    qtbot.waitUntil(lambda: model.rowCount() == 26)
+    assert chosen(view) == [7]  # what else was selected stays so, and alone
+
+
 def test_a_new_search_begins_at_the_top(open_view: Open, qtbot: QtBot) -> None:
     view = open_view(MemoryStore(300))
     model = view.kept  # type: ignore[attr-defined]

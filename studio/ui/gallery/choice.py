@@ -34,6 +34,7 @@ class Choice(QItemSelectionModel):
         model.modelAboutToBeReset.connect(self._keep)
         model.listed.connect(self._find_again)
         model.dataChanged.connect(self._tell_awaited)
+        model.rowsRemoved.connect(self._take_neighbour)
         self.currentChanged.connect(self._on_current)
 
     @property
@@ -95,6 +96,11 @@ class Choice(QItemSelectionModel):
         if picture is not None and self._pictures.key(self.currentIndex().row()) == self._awaited:
             self._awaited = None
             self.picture_chosen.emit(picture)
+
+    def _take_neighbour(self) -> None:
+        """When all that was selected is gone, the picture that is current now is: keys go on with it."""
+        if self.currentIndex().isValid() and not self.count():
+            self.choose_quietly(self.currentIndex())
 
     def _keep(self) -> None:
         current = self.current()
