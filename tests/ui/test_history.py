@@ -162,6 +162,7 @@ def test_similar_ones_and_back(qtbot: QtBot, model: GalleryModel) -> None:
 def test_the_side_writes_into_the_search(qtbot: QtBot, model: GalleryModel) -> None:
     side = FilterSide(model, model.catalogue)
     qtbot.addWidget(side)
+    assert [star.toolTip() for star in side.stars.buttons[:2]] == ["At least 1 star", "At least 2 stars"]
     side.stars.buttons[3].click()
     assert model.query.text == "rating:>=4"
     side.swatches["red"].click()

@@ -21,6 +21,7 @@ from studio.core.query import COLOURS
 from studio.state.gallery_catalogue import Catalogue
 from studio.state.gallery_marks import MarkChange
 from studio.state.gallery_model import PICTURE_MIME, GalleryModel
+from studio.ui.gallery.captions import stars_words
 from studio.ui.gallery.terms import has_term, term_of, toggled, with_term
 from studio.ui.icons import render
 from studio.ui.theme import colors, ui_font
@@ -312,7 +313,7 @@ class StarFilter(QWidget):
         row.setSpacing(0)
         self.buttons = []
         for number in range(1, RATING_MAX + 1):
-            words = self.tr("At least {n} stars").replace("{n}", str(number))
+            words = self.tr("At least {n}").replace("{n}", stars_words(number))
             button = icon_button("star-off", words, icon_on="star")
             button.setProperty("look", "star")
             button.clicked.connect(lambda _checked=False, number=number: self.chosen.emit(number))
