@@ -12,24 +12,22 @@ from PySide6.QtWidgets import QDockWidget, QScrollArea, QWidget
 
 def stops(window: QWidget, parts: tuple[QWidget, ...]) -> list[QWidget]:
     """What takes the focus by Tab now, in order: what is in `parts`, then the rest of the window."""
-    found: list[tuple[int, QWidget]] = []
-    widget = window.nextInFocusChain()
-    while widget is not None and widget is not window:
-        if _can_stop(widget) and widget.window() is window:
-            found.append((_part_of(widget, parts), widget))
-        widget = widget.nextInFocusChain()
-    return [widget for _part, widget in sorted(found, key=lambda pair: pair[0])]
+    return [widget for widget in _in_order(window, parts) if _can_stop(widget)]
 
 
 def step(window: QWidget, parts: tuple[QWidget, ...], forward: bool) -> bool:
-    """Give the focus to the next stop, or the one before, and show it; False if there is none."""
-    order = stops(window, parts)
-    if not order:
-        return False
+    """Give the focus to the next stop, or the one before, and show it; False if there is none.
+
+    Qt asks for it also when what has the focus hides or is switched off: its neighbour is the next one then.
+    """
     now = window.focusWidget()
-    way = 1 if forward else -1
-    start = order.index(now) if now in order else min(0, -way)
-    chosen = order[(start + way) % len(order)]
+    order = [widget for widget in _in_order(window, parts) if widget is now or _can_stop(widget)]
+    if not forward:
+        order.reverse()
+    at = order.index(now) + 1 if now in order else 0
+    chosen = next((widget for widget in order[at:] + order[:at] if widget is not now), None)
+    if chosen is None:
+        return False
     chosen.setFocus(Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason)
     above = chosen.parentWidget()
     while above is not None and above is not window:
@@ -37,6 +35,17 @@ def step(window: QWidget, parts: tuple[QWidget, ...], forward: bool) -> bool:
             above.ensureWidgetVisible(chosen)
         above = above.parentWidget()
     return True
+
+
+def _in_order(window: QWidget, parts: tuple[QWidget, ...]) -> list[QWidget]:
+    """All widgets of the window: those in `parts`, then the rest."""
+    found: list[tuple[int, QWidget]] = []
+    widget = window.nextInFocusChain()
+    while widget is not None and widget is not window:
+        if widget.window() is window:
+            found.append((_part_of(widget, parts), widget))
+        widget = widget.nextInFocusChain()
+    return [widget for _part, widget in sorted(found, key=lambda pair: pair[0])]
 
 
 def _can_stop(widget: QWidget) -> bool:

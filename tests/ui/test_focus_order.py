@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from studio.app import Studio
@@ -75,3 +75,22 @@ def test_a_panel_behind_another_is_passed_over(full: Studio) -> None:
     QApplication.processEvents()
     assert any(window.docks["pluginsDock"].isAncestorOf(stop) for stop in focus_order.stops(window, ()))
     assert not any(window.docks["controlDock"].isAncestorOf(stop) for stop in focus_order.stops(window, ()))
+
+
+def test_when_what_has_the_focus_goes_its_neighbour_has_it(full: Studio) -> None:
+    window = full.window
+    window.settings.begin.choose.setFocus()
+    window.settings.begin.choose.setEnabled(False)
+    assert QApplication.focusWidget() is window.settings.more.head
+
+
+def test_a_click_into_a_message_leaves_the_keys_with_the_pictures(qtbot: QtBot, full: Studio) -> None:
+    window = full.window
+    window.gallery.setFocus()
+    QTest.keyClick(window.gallery, Qt.Key.Key_Delete)
+    qtbot.waitUntil(lambda: bool(window.centre.messages.cards()), timeout=5000)
+    undo = window.centre.messages.cards()[0].findChild(QPushButton)
+    assert undo is not None
+    qtbot.mouseClick(undo, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: window.gallery.model().rowCount() == 1, timeout=5000)
+    assert QApplication.focusWidget() in (window.gallery, window.centre.view)

@@ -64,18 +64,18 @@ class MessageCard(QFrame):
         row.setContentsMargins(0, 4, 0, 0)
         row.setSpacing(8)
         if self.message.action:
-            act = QPushButton(self.message.action)
+            act = _button(self.message.action)
             act.clicked.connect(self._on_action)
             row.addWidget(act)
         if self.message.other:
-            other = QPushButton(self.message.other)
+            other = _button(self.message.other)
             other.clicked.connect(self._on_other)
             row.addWidget(other)
         if self.message.detail:
-            show = QPushButton(self.tr("Details"))
+            show = _button(self.tr("Details"))
             show.setCheckable(True)
             show.toggled.connect(self._on_details)
-            copy = QPushButton(self.tr("Copy"))
+            copy = _button(self.tr("Copy"))
             copy.clicked.connect(self._on_copy)
             row.addWidget(show)
             row.addWidget(copy)
@@ -105,6 +105,13 @@ class MessageCard(QFrame):
 
     def _on_copy(self) -> None:
         QGuiApplication.clipboard().setText("\n".join((self.message.headline, self.message.hint, self.message.detail)))
+
+
+def _button(words: str) -> QPushButton:
+    """A click on it leaves the keys where they were, in the history say."""
+    button = QPushButton(words)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+    return button
 
 
 class MessageBar(QWidget):
