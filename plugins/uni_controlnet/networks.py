@@ -17,6 +17,8 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+Moments = tuple[Tensor, Tensor]  # scale and shift, (batch, channels, cells, cells) each
+
 
 @dataclass(frozen=True, slots=True)
 class LocalDesign:
@@ -65,7 +67,7 @@ class FeatureExtractor(nn.Module):
 class FeatureDenormalisation(nn.Module):
     """Eq. 6 and 7: FDN(Z, c) = norm(Z) (1 + conv_gamma(c)) + conv_beta(c), in the place of a residual block's norm.
 
-    gamma and beta depend on the maps alone: `condition` computes them once, `forward` is then as cheap as any norm.
+    gamma and beta depend on the maps alone: `read` computes them once, `forward` is then as cheap as any norm.
     """
 
     def __init__(self, norm: nn.GroupNorm, inject: int) -> None:
@@ -76,10 +78,13 @@ class FeatureDenormalisation(nn.Module):
         self._scale: Tensor | None = None
         self._shift: Tensor | None = None
 
-    def condition(self, feature: Tensor | None) -> None:
-        """Take the local feature (batch, inject, cells, cells) for the calls to come; None: forget it."""
-        self._scale = None if feature is None else 1 + self.conv_gamma(feature)
-        self._shift = None if feature is None else self.conv_beta(feature)
+    def read(self, feature: Tensor) -> Moments:
+        """What a local feature (batch, inject, cells, cells) scales and shifts by."""
+        return 1 + self.conv_gamma(feature), self.conv_beta(feature)
+
+    def take(self, moments: Moments | None) -> None:
+        """Scale and shift by these in the calls to come; None: forget them."""
+        self._scale, self._shift = moments or (None, None)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, channels, cells, cells) to the same."""
@@ -112,10 +117,18 @@ class LocalAdapter(nn.Module):
 
     def condition(self, maps: Tensor | None) -> None:
         """Read the stacked maps (batch or 1, 3 x conditions, height, width) once; None: forget them."""
-        features = [None] * len(self._denormalised) if maps is None else self.feature_extractor(maps)
-        for places, feature in zip(self._denormalised, features, strict=True):
-            for place in places:
-                place.condition(feature)
+        self.take(None if maps is None else self.read(maps))
+
+    def read(self, maps: Tensor) -> tuple[Moments, ...]:
+        """What stacked maps do, for `take`."""
+        pairs = zip(self._denormalised, self.feature_extractor(maps), strict=True)
+        return tuple(place.read(feature) for places, feature in pairs for place in places)
+
+    def take(self, moments: tuple[Moments, ...] | None) -> None:
+        """Go on with maps that were read before; None: forget them."""
+        places = [place for pair in self._denormalised for place in pair]
+        for place, given in zip(places, moments or [None] * len(places), strict=True):
+            place.take(given)
 
     def forward(self, latents: Tensor, timestep: Tensor, text: Tensor) -> tuple[tuple[Tensor, ...], Tensor]:
         """Residuals for the UNet's skips and for its middle, after `condition`.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from studio.api import Denoiser, StepContext, UNetResiduals, acts_at
 
-from .networks import LocalAdapter
+from .networks import LocalAdapter, Moments
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,11 +58,13 @@ class Tokens:
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """What Uni-ControlNet does to one picture. State: who takes part, and which layers the network has read."""
+    """What Uni-ControlNet does to one picture. State: who takes part, what the network has read, each stack of layers once,
+    and which of them it goes by now."""
 
     layers: list[Layer] = field(default_factory=list)
     tokens: list[Tokens] = field(default_factory=list)
-    _read: tuple[Layer, ...] = ()
+    _read: dict[tuple[Layer, ...], tuple[Moments, ...]] = field(default_factory=dict)
+    _taken: tuple[Layer, ...] = ()
     _step: StepContext | None = None
 
     @torch.no_grad()
@@ -74,17 +76,19 @@ class Session:
         acting = tuple(layer for layer in alike if layer.acts_at(step))
         if not acting:
             return None
-        if self._read != acting:
-            network.condition(stacked(network.design.conditions, acting).to(step.model_input))
-            self._read = acting
+        if acting not in self._read:
+            self._read[acting] = network.read(stacked(network.design.conditions, acting).to(step.model_input))
+        if self._taken != acting:
+            network.take(self._read[acting])
+            self._taken = acting
         strongest = max(layer.weight for layer in acting)
         down, middle = network(step.model_input, step.timestep, self.visible(step.text, step))
         return UNetResiduals(down=tuple(part * strongest for part in down), mid=middle * strongest)
 
     def forget(self, network: LocalAdapter) -> None:
         """Nothing is read any more; the network is as it was loaded."""
-        network.condition(None)
-        self._read = ()
+        network.take(None)
+        self._read, self._taken = {}, ()
 
     def note(self, step: StepContext) -> None:
         """Remember which step is guessed next. Obeys `Steering.residuals` and adds nothing."""

@@ -21,7 +21,13 @@ from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 from plugins.uni_controlnet import CONDITIONS, enable, layout
 from plugins.uni_controlnet import weights as weights_module
 from plugins.uni_controlnet.adapters import Local, WholePicture
-from plugins.uni_controlnet.networks import FeatureDenormalisation, LocalAdapter, LocalDesign, encoder_of
+from plugins.uni_controlnet.networks import (
+    FeatureDenormalisation,
+    FeatureExtractor,
+    LocalAdapter,
+    LocalDesign,
+    encoder_of,
+)
 from plugins.uni_controlnet.pictures import clip_pixels, map_tensor
 from plugins.uni_controlnet.session import Layer, Session, Sessions, stacked
 from plugins.uni_controlnet.weights import Weights
@@ -117,9 +123,9 @@ def test_feature_denormalisation_by_hand() -> None:
         layer.weight.data[:, :, 1, 1] = weight
         torch.nn.init.constant_(layer.bias, bias)
     hidden = torch.tensor([[[[3.0]], [[7.0]]]])
-    fdn.condition(torch.tensor([[[[0.5]]]]))
+    fdn.take(fdn.read(torch.tensor([[[[0.5]]]])))
     assert fdn(hidden).flatten().tolist() == pytest.approx([-1 * 2.0 + 1.5, 1 * 2.0 + 1.5])
-    fdn.condition(None)
+    fdn.take(None)
     with pytest.raises(RuntimeError):
         fdn(hidden)
 
@@ -156,7 +162,7 @@ def test_several_layers_share_one_run(denoiser: Denoiser, monkeypatch: pytest.Mo
     assert all(torch.allclose(a, b * 0.8, atol=1e-4) for a, b in zip(ours, wanted, strict=True))
 
 
-def test_layers_of_another_mode_have_a_run_of_their_own(denoiser: Denoiser) -> None:
+def test_layers_of_another_mode_have_a_run_of_their_own(denoiser: Denoiser, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the studio leaves of one layer's answer must not take the other layer with it."""
     weights, text = Weights(), torch.randn(2, 77, 16)
     step = step_of(denoiser, text)
@@ -165,16 +171,18 @@ def test_layers_of_another_mode_have_a_run_of_their_own(denoiser: Denoiser) -> N
     for kind, one in zip(("canny", "line"), uses, strict=True):
         with Local(kind, weights, Sessions()).attach(denoiser, one) as steering:
             alone.append(residuals(steering, step))
-    sessions = Sessions()
+    sessions, read, forward = Sessions(), [], FeatureExtractor.forward
+    monkeypatch.setattr(FeatureExtractor, "forward", lambda self, maps: read.append(maps) or forward(self, maps))
     with (
         Local("canny", weights, sessions).attach(denoiser, uses[0]) as first,
         Local("line", weights, sessions).attach(denoiser, uses[1]) as second,
     ):
-        for _ in range(2):  # each reads its own map again
+        for _ in range(3):  # each goes by its own map again
             for steering, wanted in zip((first, second), alone, strict=True):
                 ours = residuals(steering, step)
                 assert ours is not None and wanted is not None
                 assert all(torch.equal(a, b) for a, b in zip(ours, wanted, strict=True))
+    assert len(read) == 2, "each map is read once"
 
 
 def test_layers_come_and_go_with_their_windows(denoiser: Denoiser) -> None:
