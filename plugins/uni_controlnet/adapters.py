@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from studio.api import BadInputImage, Denoiser, Steering, Use
+from studio.api import BadInputImage, ControlMode, Denoiser, Steering, Use
 
 from .pictures import map_tensor
 from .session import Layer, Sessions, Tokens
@@ -56,7 +56,7 @@ class WholePicture:
                 yield Steering(text=tokens.append)
                 return
             with denoiser.unet.register_forward_pre_hook(partial(session.cut, tokens), with_kwargs=True):
-                yield Steering(text=tokens.append, residuals=session.note)
+                yield Steering(text=tokens.append, residuals=session.note, notes=_idle(use.mode))
 
 
 @torch.no_grad()
@@ -66,6 +66,12 @@ def picture_tokens(network: Global, picture: Image.Image, weight: float, branche
     both = torch.cat([torch.zeros_like(embedding), embedding]) if branches > 1 else embedding
     tokens: Tensor = network.adapter(both)
     return tokens * weight
+
+
+def _idle(mode: ControlMode) -> tuple[str, ...]:
+    """What the studio says itself of a layer without residuals; these only tell which step it is."""
+    plain = mode is ControlMode.BALANCED
+    return () if plain else ("The mode of uni-global changes nothing: this layer acts by other means.",)
 
 
 def _map_of(use: Use) -> Image.Image:

@@ -32,10 +32,14 @@ from plugins.uni_controlnet.pictures import clip_pixels, map_tensor
 from plugins.uni_controlnet.session import Layer, Session, Sessions, stacked
 from plugins.uni_controlnet.weights import Weights
 from studio.api import ControlMode, Denoiser, ModelMissing, Size, Steering, StepContext, Use
+from studio.core.recipe import ControlUse, ImageRef, PluginRef
+from studio.engine.diffusion.control_mode import idle_mode
 from tests.engine import tiny_models
 from tests.shipped import uni_reference as paper
 from tests.shipped.tiny_denoiser import ROOT, denoiser_of, drawing, fingerprint, paint, use_of
 
+LED = {"plugin": PluginRef(id="uni_controlnet"), "mode": ControlMode.UNBALANCED}
+IDLE = idle_mode(ControlUse(kind="uni-global", image=ImageRef(digest="0" * 64), **LED), 2, False)
 SIZE = Size(width=72, height=104)
 LOCAL = paper.random_weights(paper.published_shapes(paper.TINY))
 WHOLE = paper.random_weights(paper.global_shapes(16), seed=1)
@@ -256,6 +260,17 @@ def test_tokens_hide_outside_their_window(denoiser: Denoiser, monkeypatch: pytes
     lengths.clear()
     paint(denoiser, torch.randn(2, 77, 16), [(part, use(denoiser, "global", 1))])
     assert lengths == [81] * 5
+
+
+def test_a_mode_that_does_nothing_is_told_in_a_window_too(denoiser: Denoiser) -> None:
+    """The studio tells it of layers that give no residuals; with a window this one only seems to give some."""
+    part = WholePicture(Weights(), Sessions())
+    asked = [use(denoiser, "global", 1, end=0.5), use(denoiser, "global", 1)]
+    said = []
+    for one in (*asked, *(replace(one, mode=ControlMode.UNBALANCED) for one in asked)):
+        with part.attach(denoiser, one) as steering:
+            said.append((steering.residuals is not None, steering.notes))
+    assert said == [(True, ()), (False, ()), (True, (IDLE,)), (False, ())]
 
 
 def test_two_pictures_with_windows_of_their_own_are_not_cut_twice(denoiser: Denoiser) -> None:
