@@ -147,5 +147,7 @@ def test_a_network_that_pools_steers_the_guess_with_the_prompt_only(
         return network
 
     monkeypatch.setattr(models, "load_controlnet", pooled)
-    guess = mode is ControlMode.MORE_CONTROL
-    assert_same(make_engine(), PooledStock((tiny_folder,)), recipe(mode), monkeypatch, guess_mode=guess)
+    guess, engine = mode is ControlMode.MORE_CONTROL, make_engine()
+    assert_same(engine, PooledStock((tiny_folder,)), recipe(mode), monkeypatch, guess_mode=guess)
+    notes = engine.render(replace(recipe(mode), seed=10), lambda _: True).made_with.notes
+    assert ["changes nothing" in note for note in notes] == [True] * guess

@@ -26,6 +26,15 @@ def idle_mode(use: ControlUse, branches: int, gives_residuals: bool) -> str:
     return ""
 
 
+def pooled_mode(use: ControlUse, pools: bool) -> str:
+    """Why a mode changes nothing where the network pools what it sees, in a sentence; "" if it does, or is none."""
+    if not pools or use.mode is ControlMode.BALANCED:
+        return ""
+    return (
+        f"The mode of {use.kind} changes nothing: its network steers the guess with the prompt only, in all its layers."
+    )
+
+
 def with_prompt_only(step: StepContext) -> StepContext:
     """The step as the guess with the prompt sees it, alone: the last of its branches."""
     added = None if step.added is None else {name: values[-1:] for name, values in step.added.items()}

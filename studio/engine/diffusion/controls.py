@@ -18,7 +18,7 @@ from studio.core.recipe import ControlUse, Recipe, Size
 from studio.engine.annotators import Annotators
 from studio.engine.control_maps import control_map
 from studio.engine.diffusion.compiled import CompiledJob, shadow_of
-from studio.engine.diffusion.control_mode import beside_nothing, idle_mode, with_prompt_only
+from studio.engine.diffusion.control_mode import beside_nothing, idle_mode, pooled_mode, with_prompt_only
 from studio.engine.diffusion.denoise import Residuals
 from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.union import control_type, told
@@ -123,6 +123,8 @@ class Controls:
             number = control_type(network, name, use.kind)
             if name != model.name:
                 note(f"{use.kind} is read by {name}.")
+            if why := pooled_mode(use, pools(network)):
+                note(why)
             controlnet = with_hint_slot(network)
             seen_by = 1 if beside_prompt_only(controlnet, use) else branches
             embedding = self._embedding(use, recipe.size, model, controlnet, seen_by)
@@ -161,7 +163,12 @@ class Controls:
 def beside_prompt_only(controlnet: Any, use: ControlUse) -> bool:
     """Whether a layer steers the guess with the prompt only: in its mode, or because its network pools what it sees
     (shuffle) and was made for that, as stock pipelines have it."""
-    return use.mode.one_sided or bool(controlnet.config.get("global_pool_conditions", False))
+    return use.mode.one_sided or pools(controlnet)
+
+
+def pools(controlnet: Any) -> bool:
+    """Whether a network sees its map as a whole, without places."""
+    return bool(controlnet.config.get("global_pool_conditions", False))
 
 
 def shadow_with_hint(controlnet: nn.Module) -> nn.Module:
