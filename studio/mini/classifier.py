@@ -32,7 +32,7 @@ from studio.mini.training import Budget, Figures, Rates, Trainer, freeze, tensor
 from studio.mini.vae import linear_codes
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 PLUGIN = config.PROJECT / "plugins" / "guidance"
 SHIFT = 2

@@ -76,6 +76,7 @@ def main(argv: list[str] | None = None) -> int:
 def _train(arguments: argparse.Namespace) -> int:
     from studio.mini import config, stages
     from studio.mini.training import Budget
+    from studio.mini.workshop import Workshop
 
     names = list(config.STAGES) if arguments.stage == "all" else arguments.stage.split(",")
     unknown = [name for name in names if name not in stages.TRAIN]
@@ -83,7 +84,7 @@ def _train(arguments: argparse.Namespace) -> int:
         print(f"No such stage: {', '.join(unknown)}. Stages are {', '.join(config.STAGES)}.", file=sys.stderr)
         return 2
     third = arguments.scenes // 3
-    shop = stages.Workshop(
+    shop = Workshop(
         *_folders(arguments),
         config.choose_compute(arguments.device),
         scenes=(third, third, arguments.scenes - 2 * third),
@@ -143,8 +144,9 @@ def _sheet(arguments: argparse.Namespace) -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from studio.mini import config, stages
+    from studio.mini.workshop import Workshop
 
-    shop = stages.Workshop(*_folders(arguments), config.choose_compute(arguments.device))
+    shop = Workshop(*_folders(arguments), config.choose_compute(arguments.device))
     stages.export_kept(shop)
     return 0
 

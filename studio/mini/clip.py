@@ -30,7 +30,7 @@ from studio.mini.text_encoder import CLASSES, TRAINED_TOKENS, token_ids
 from studio.mini.training import Budget, Figures, Rates, Trainer, freeze
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 THINGS = ("kind0", "colour0", "count0", "kind1", "colour1")
 SCALE_MAX = math.log(50.0)

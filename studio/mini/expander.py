@@ -30,7 +30,7 @@ from studio.mini.style_loras import list_files
 from studio.mini.training import Budget, Figures, Rates, Trainer, freeze
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 PLUGIN = config.PROJECT / "plugins" / "prompt_expander"
 END = "<|end|>"

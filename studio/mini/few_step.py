@@ -29,7 +29,7 @@ from studio.mini.text_to_image import Diffusion
 from studio.mini.training import Budget, Figures, Rates, Trainer, freeze, tensor_noise
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 STEPS = 4
 """Steps the result is meant for; 2 to 8 work too."""

@@ -42,7 +42,7 @@ from studio.mini.text_to_image import DiffusionBatches
 from studio.mini.training import Budget, Figures, Rates, Trainer, freeze
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 PLUGIN = config.PROJECT / "plugins" / "ip_adapter"
 FILE = "plain.safetensors"

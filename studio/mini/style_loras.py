@@ -31,7 +31,7 @@ from studio.mini.training import Budget, Figures, Rates, Trainer, freeze
 from studio.mini.vae import linear_codes
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 RANK = 8
 SCENES = 256

@@ -27,7 +27,7 @@ from studio.mini.vae import encode_scenes
 from studio.mini.vae_start import fit_blocks
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 WIDTH, BLOCKS = 16, (4, 4, 4, 2, 0)
 """Under a fifth of the full decoder's time on one core. 16 channels are what a processor's widest registers hold: 24 take

@@ -33,7 +33,7 @@ from studio.mini.text_to_image import DiffusionBatches
 from studio.mini.training import Budget, Figures, Rates, Trainer, freeze
 
 if TYPE_CHECKING:
-    from studio.mini.stages import Workshop
+    from studio.mini.workshop import Workshop
 
 ADOPTED = "uni_controlnet_adopted"
 """Folder in the state: the weights that an earlier training left in the plugin."""

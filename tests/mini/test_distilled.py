@@ -17,13 +17,14 @@ from studio.mini.tiny_decoder import distance_db, load_tiny_vae, make_tiny_vae, 
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget
 from studio.mini.vae import encode_scenes, start_from_principal_components
+from studio.mini.workshop import Workshop
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> stages.Workshop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """A tiny model whose UNet stands, as it does when these stages begin."""
     folder = tmp_path_factory.mktemp("mini")
-    made = stages.Workshop(
+    made = Workshop(
         folder / "state", folder / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=4
     )
     stages.train_vae(made, Budget())
@@ -36,11 +37,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> stages.Workshop:
     return made
 
 
-def _paths(shop: stages.Workshop) -> Paths:
+def _paths(shop: Workshop) -> Paths:
     return Paths(shop.unet(), shop.tower(), shop.tokenizer(), shop.scheduler(), shop.compute, batch=3)
 
 
-def test_a_path_is_the_stock_pipelines_picture(shop: stages.Workshop) -> None:
+def test_a_path_is_the_stock_pipelines_picture(shop: Workshop) -> None:
     paths = _paths(shop)
     points, states = paths[0]
     assert points.shape == (PATH_STEPS + 1, 3, 16, 4, 4) and states.shape[0] == 3
@@ -58,7 +59,7 @@ def test_a_path_is_the_stock_pipelines_picture(shop: stages.Workshop) -> None:
     assert torch.equal(paths[0][0], _paths(shop)[0][0]) and not torch.equal(paths[0][0], paths[1][0])
 
 
-def test_the_stock_sampler_uses_the_function_that_is_trained(shop: stages.Workshop) -> None:
+def test_the_stock_sampler_uses_the_function_that_is_trained(shop: Workshop) -> None:
     scheduler = make_scheduler()
     scheduler.set_timesteps(4)
     assert scheduler.timesteps.tolist() == [999, 749, 499, 249]
@@ -73,7 +74,7 @@ def test_the_stock_sampler_uses_the_function_that_is_trained(shop: stages.Worksh
     assert torch.equal(at_zero, noisy), "the boundary condition"
 
 
-def test_the_four_step_student_comes_nearer_to_the_ends_of_the_paths(shop: stages.Workshop) -> None:
+def test_the_four_step_student_comes_nearer_to_the_ends_of_the_paths(shop: Workshop) -> None:
     student = shop.unet()
     stage = FewStepStage(student, _paths(shop))
     optimiser = torch.optim.AdamW(student.parameters(), lr=3e-3)
@@ -87,7 +88,7 @@ def test_the_four_step_student_comes_nearer_to_the_ends_of_the_paths(shop: stage
     assert np.mean(losses[-6:]) < 0.9 * np.mean(losses[:6])
 
 
-def test_the_four_step_model_is_a_whole_model(shop: stages.Workshop) -> None:
+def test_the_four_step_model_is_a_whole_model(shop: Workshop) -> None:
     stages.export_missing(shop)
     stages.TRAIN["few_step"](shop, Budget(steps=2))
     pipe = StableDiffusionPipeline.from_pretrained(fast_folder(shop.output), dtype=torch.float32, safety_checker=None)
@@ -123,7 +124,7 @@ def _picture_db(tiny: AutoencoderTiny, codes: torch.Tensor, pictures: torch.Tens
     return float(10 * torch.log10(4 / (tiny.decode(codes).sample - pictures).square().mean()))
 
 
-def test_the_tiny_decoder_learns_and_is_exported(shop: stages.Workshop) -> None:
+def test_the_tiny_decoder_learns_and_is_exported(shop: Workshop) -> None:
     stages.TRAIN["tiny_decoder"](shop, Budget(steps=2))
     early = load_tiny_vae(shop.output / "tiny_vae")
     codes, _ = encode_scenes(shop.vae(), shop.arch, shop.compute, 500, 4)

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from studio.mini import config, expander, stages
 from studio.mini.training import Budget
+from studio.mini.workshop import Workshop
 
 
 def test_the_tokenizer_gives_back_every_letter() -> None:
@@ -34,7 +35,7 @@ def test_windows_are_packed_captions() -> None:
 
 def test_the_stage_trains_and_writes_a_stock_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(expander, "held_out_perplexity", lambda *_: {"perplexity": 1.0})
-    shop = stages.Workshop(
+    shop = Workshop(
         tmp_path / "state", tmp_path / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=4
     )
     before = (expander.PLUGIN / "plugin.toml").read_bytes()

@@ -17,13 +17,14 @@ from studio.mini.scorer import thumbnails_to_unit
 from studio.mini.text_to_image import Diffusion
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget
+from studio.mini.workshop import Workshop
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> stages.Workshop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """A tiny run with everything these stages read."""
     folder = tmp_path_factory.mktemp("guidance")
-    shop = stages.Workshop(
+    shop = Workshop(
         folder / "state", folder / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=2
     )
     tokenizer = train_tokenizer(sample_captions(40), shop.state / "tokenizer", merges=20)
@@ -51,7 +52,7 @@ def test_shifting_moves_whole_cells_and_repeats_the_border() -> None:
     assert all(set(values) <= set(range(16)) for values in seen)
 
 
-def test_the_classifier_learns_a_handful_of_scenes(shop: stages.Workshop) -> None:
+def test_the_classifier_learns_a_handful_of_scenes(shop: Workshop) -> None:
     torch.manual_seed(0)
     stage = classifier.ClassifierStage(
         classifier.encoded_scenes(shop), Diffusion(shop.scheduler(), torch.device("cpu")), shop.compute, batch=24
@@ -67,7 +68,7 @@ def test_the_classifier_learns_a_handful_of_scenes(shop: stages.Workshop) -> Non
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:3])
 
 
-def test_the_classifier_stage_writes_half_precision_weights_and_its_figures(shop: stages.Workshop) -> None:
+def test_the_classifier_stage_writes_half_precision_weights_and_its_figures(shop: Workshop) -> None:
     before = (classifier.PLUGIN / "plugin.toml").read_bytes()
     stages.TRAIN["classifier"](shop, Budget(steps=2))
     file = shop.state / "guidance" / "classifier.safetensors"
@@ -76,7 +77,7 @@ def test_the_classifier_stage_writes_half_precision_weights_and_its_figures(shop
     assert (classifier.PLUGIN / "plugin.toml").read_bytes() == before, "a trial run does not touch the plugin"
 
 
-def test_encoded_scenes_are_never_begun_anew(shop: stages.Workshop) -> None:
+def test_encoded_scenes_are_never_begun_anew(shop: Workshop) -> None:
     import dataclasses
 
     careless = dataclasses.replace(shop, scenes=(2, 2, 2))
@@ -109,7 +110,7 @@ def test_previews_show_what_the_thumbnails_show() -> None:
     assert float((seen - thumbnails_to_unit(thumbnail(picture)[None])).abs().mean()) < 0.1
 
 
-def test_the_clip_stage_writes_its_tower_beside_the_text_tower(shop: stages.Workshop) -> None:
+def test_the_clip_stage_writes_its_tower_beside_the_text_tower(shop: Workshop) -> None:
     import hashlib
 
     stages.TRAIN["clip"](shop, Budget(steps=2))
@@ -119,7 +120,7 @@ def test_the_clip_stage_writes_its_tower_beside_the_text_tower(shop: stages.Work
     assert {"en_long_1", "zh_short_5"} <= set(json.loads(metadata["figures"]))
 
 
-def test_states_are_those_at_the_end_token_whatever_follows(shop: stages.Workshop) -> None:
+def test_states_are_those_at_the_end_token_whatever_follows(shop: Workshop) -> None:
     tower, tokenizer = shop.tower(), shop.tokenizer()
     both = clip.end_states(tower, tokenizer, ["a cat", "a red house on green hills"], shop.compute)
     alone = clip.end_states(tower, tokenizer, ["a cat"], shop.compute)

@@ -25,12 +25,13 @@ from studio.mini.text_to_image import fill_store
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget
 from studio.mini.vae import start_from_principal_components
+from studio.mini.workshop import Workshop
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> stages.Workshop:
+def shop(tmp_path: Path) -> Workshop:
     """A tiny training run that has everything the stage reads, with random weights."""
-    shop = stages.Workshop(
+    shop = Workshop(
         tmp_path / "state", tmp_path / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=4
     )
     torch.manual_seed(0)
@@ -47,7 +48,7 @@ def shop(tmp_path: Path) -> stages.Workshop:
     return shop
 
 
-def denoiser_over(shop: stages.Workshop, unet: UNet2DConditionModel) -> Denoiser:
+def denoiser_over(shop: Workshop, unet: UNet2DConditionModel) -> Denoiser:
     return Denoiser(
         unet=unet, vae=shop.vae(), tokenizers=(), text_encoders=(), family="mini", model="mini",
         model_folder=shop.output, size=Size(width=64, height=64), branches=2, device=torch.device("cpu"),
@@ -55,7 +56,7 @@ def denoiser_over(shop: stages.Workshop, unet: UNet2DConditionModel) -> Denoiser
     )  # fmt: skip
 
 
-def test_diffusers_and_the_plugin_read_what_is_trained(shop: stages.Workshop, tmp_path: Path) -> None:
+def test_diffusers_and_the_plugin_read_what_is_trained(shop: Workshop, tmp_path: Path) -> None:
     stages.TRAIN["ip_adapter"](shop, Budget(steps=3))
     file = shop.state / "ip_adapter" / ip_adapter.FILE
     with safe_open(file, "pt") as opened:
@@ -89,7 +90,7 @@ def test_diffusers_and_the_plugin_read_what_is_trained(shop: stages.Workshop, tm
         ReferencePicture().attach(denoiser_over(shop, own), use).__enter__()
 
 
-def test_keys_and_values_begin_as_the_texts(shop: stages.Workshop) -> None:
+def test_keys_and_values_begin_as_the_texts(shop: Workshop) -> None:
     unet = shop.unet()
     adapter = ip_adapter.Adapter(unet, features=8, text_width=shop.arch.text_width)
     for (name, attention), layer in zip(ip_adapter.cross_attentions(unet), adapter.layers, strict=True):
@@ -98,7 +99,7 @@ def test_keys_and_values_begin_as_the_texts(shop: stages.Workshop) -> None:
     assert len(adapter.layers) == 4
 
 
-def test_the_fit_says_what_the_words_would_say(shop: stages.Workshop) -> None:
+def test_the_fit_says_what_the_words_would_say(shop: Workshop) -> None:
     """On twelve scenes it may learn them by heart; no picture is the empty caption."""
     batches = shop.batches()
     eye = ip_adapter.eyes().Eye.of(load_file(ip_adapter.tower_file(shop)))
@@ -114,7 +115,7 @@ def test_the_fit_says_what_the_words_would_say(shop: stages.Workshop) -> None:
     assert (fitted - wanted).square().mean() < 0.5 * (nothing - wanted).square().mean()
 
 
-def test_words_are_read_where_they_stand(shop: stages.Workshop) -> None:
+def test_words_are_read_where_they_stand(shop: Workshop) -> None:
     batches = shop.batches()
     lesson = ip_adapter.Lesson(batches.tower, batches.tokenizer, batches.compute)
     scene = scene_number(3, 0)

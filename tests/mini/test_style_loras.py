@@ -20,12 +20,13 @@ from studio.mini.styles import STYLES
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget, freeze
 from studio.mini.vae import start_from_principal_components
+from studio.mini.workshop import Workshop
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> stages.Workshop:
+def shop(tmp_path: Path) -> Workshop:
     """A tiny training run that has everything the stage reads, with random weights."""
-    shop = stages.Workshop(
+    shop = Workshop(
         tmp_path / "state", tmp_path / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=4
     )
     torch.manual_seed(0)
@@ -38,7 +39,7 @@ def shop(tmp_path: Path) -> stages.Workshop:
     return shop
 
 
-def test_training_moves_the_picture_and_writes_both_layouts(shop: stages.Workshop) -> None:
+def test_training_moves_the_picture_and_writes_both_layouts(shop: Workshop) -> None:
     stages.TRAIN["style_loras"](shop, Budget(steps=2))
     shapes = dict(trained_layers(shop.unet()))
     kohya = load_file(shop.state / "lora" / "ink_wash.safetensors")
@@ -60,7 +61,7 @@ def test_training_moves_the_picture_and_writes_both_layouts(shop: stages.Worksho
     assert not list(shop.state.glob("style_*.pt")), "a finished run leaves no checkpoint"
 
 
-def test_a_killed_run_goes_on(shop: stages.Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
@@ -136,7 +137,7 @@ def test_figures_say_how_far_a_picture_has_gone() -> None:
     assert moved(start, 2 * start - end, end) == pytest.approx(-1)
 
 
-def test_a_file_is_merged_as_it_was_trained_and_taken_back(shop: stages.Workshop) -> None:
+def test_a_file_is_merged_as_it_was_trained_and_taken_back(shop: Workshop) -> None:
     stages.TRAIN["style_loras"](shop, Budget(steps=3))
     unet = shop.unet()
     inputs = torch.randn(1, 16, 4, 4), torch.tensor([500]), torch.randn(1, 7, 16)

@@ -26,12 +26,13 @@ from studio.mini.vae import (
     round_trip_psnr,
     start_from_principal_components,
 )
+from studio.mini.workshop import Workshop
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> stages.Workshop:
+def shop(tmp_path: Path) -> Workshop:
     """A tiny training run."""
-    return stages.Workshop(
+    return Workshop(
         tmp_path / "state", tmp_path / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=4
     )
 
@@ -88,7 +89,7 @@ def test_the_analytic_encoder_says_most_of_the_picture() -> None:
 
 
 def test_all_stages_run_and_the_result_loads_with_stock_classes(
-    shop: stages.Workshop, monkeypatch: pytest.MonkeyPatch
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stages, "sample_captions", lambda count: sample_captions(200))
     monkeypatch.setattr(stages, "reading_accuracy", lambda *_: {"kind0": 0.0})
@@ -111,7 +112,7 @@ def test_all_stages_run_and_the_result_loads_with_stock_classes(
     assert {row["stage"] for row in rows} >= {"text_en", "text_zh", "decoder"}
 
 
-def test_the_decoder_is_finished_on_whole_pictures(shop: stages.Workshop) -> None:
+def test_the_decoder_is_finished_on_whole_pictures(shop: Workshop) -> None:
     torch.manual_seed(0)
     vae = config.make_vae(config.TINY)
     start_from_principal_components(vae, config.TINY, count=12)
@@ -136,7 +137,7 @@ def test_a_pictures_loss_is_its_psnr_and_its_edges() -> None:
     assert figures["psnr"] == pytest.approx(float(10 * torch.log10(4 / squares).mean()))
 
 
-def test_training_goes_on_from_an_exported_model(shop: stages.Workshop, tmp_path: Path) -> None:
+def test_training_goes_on_from_an_exported_model(shop: Workshop, tmp_path: Path) -> None:
     torch.manual_seed(0)
     unet = config.make_unet(config.TINY)
     shop.keep("unet", unet)

@@ -26,12 +26,13 @@ from studio.mini.text_to_image import fill_store
 from studio.mini.tokenizer import sample_captions, train_tokenizer
 from studio.mini.training import Budget
 from studio.mini.vae import start_from_principal_components
+from studio.mini.workshop import Workshop
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> stages.Workshop:
+def shop(tmp_path: Path) -> Workshop:
     """A tiny training run that has everything the stage reads, with random weights."""
-    shop = stages.Workshop(
+    shop = Workshop(
         tmp_path / "state", tmp_path / "model", config.choose_compute("cpu"), config.TINY, scenes=(4, 4, 4), batch=4
     )
     torch.manual_seed(0)
@@ -45,7 +46,7 @@ def shop(tmp_path: Path) -> stages.Workshop:
     return shop
 
 
-def test_what_is_trained_is_what_the_plugin_runs(shop: stages.Workshop, tmp_path: Path) -> None:
+def test_what_is_trained_is_what_the_plugin_runs(shop: Workshop, tmp_path: Path) -> None:
     stages.TRAIN["uni_controlnet"](shop, Budget(steps=3))
     folder = shop.state / "uni_controlnet"
     with safe_open(folder / "local.safetensors", "pt") as file:
@@ -86,7 +87,7 @@ def stage_hint(outline: np.ndarray) -> torch.Tensor:  # type: ignore[type-arg]  
     return torch.from_numpy(outline.astype(np.float32) / 255.0)[None, None].repeat(1, 3, 1, 1)
 
 
-def test_the_store_of_another_run_is_not_begun_anew(shop: stages.Workshop) -> None:
+def test_the_store_of_another_run_is_not_begun_anew(shop: Workshop) -> None:
     from dataclasses import replace
 
     store = encoded_scenes(replace(shop, scenes=(400, 400, 400)))
@@ -157,7 +158,7 @@ def test_the_extractor_starts_with_features_that_can_be_seen() -> None:
     assert spreads == pytest.approx([uni_controlnet.FAINT] * 3, rel=0.05)
 
 
-def test_figures_can_be_taken(shop: stages.Workshop) -> None:
+def test_figures_can_be_taken(shop: Workshop) -> None:
     """Every way draws another picture; the errors are zero for the truth and grow with what differs."""
     unet = shop.unet()
     adapters = uni_controlnet.make_adapters(unet, 16).requires_grad_(False).eval()
