@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -82,6 +83,54 @@ def test_wrong_input_is_one_sentence(
 ) -> None:
     assert plot(tmp_path, "--prompt", "a house", *options) == 2
     assert says in capsys.readouterr().err
+
+
+class Killed(Picky):
+    """Ends the process, as it were, with the second picture; `made` are the steps of the pictures it began."""
+
+    made: ClassVar[list[int]] = []
+
+    def render(self, recipe, on_progress):
+        self.made.append(recipe.steps)
+        if len(self.made) == 2:
+            raise KeyboardInterrupt
+        return super().render(recipe, on_progress)
+
+
+def test_what_was_cut_off_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Killed.made.clear()
+    monkeypatch.setattr("studio.engine.make_engine", lambda _folders, read, *_, **__: Killed(read_image=read))
+    options = ["--prompt", "a red house", "--columns", "steps=1, 2, 4", "--rows", "guidance=5, 6"]
+    assert plot(tmp_path, *options) == 1 and "--go-on” makes the rest" in capsys.readouterr().err
+    assert plot(tmp_path, "--go-on", "--plan") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert plot(tmp_path, "--go-on", "--json") == 0
+    card = json.loads(capsys.readouterr().out)
+    assert all(cell["file"] for cell in card["cells"]) and len(Killed.made) == 7  # the one that was cut off twice
+    made_with = read_imprint(Path(card["sheet"])).made_with
+    assert made_with is not None and made_with.sheet.startswith("XY plot: Steps ×")
+    seeds = {read_imprint(Path(cell["file"])).recipe.seed for cell in card["cells"]}
+    assert len(seeds) == 1, "the open seed is that of the first run"
+    assert plot(tmp_path, "--go-on") == 2 and "No plot was cut off" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("fake")
+def test_a_cell_that_failed_has_another_try(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert plot(tmp_path, "--prompt", "a cat", "--columns", "steps=2-4") == 1
+    capsys.readouterr()
+    monkeypatch.setattr("studio.engine.make_engine", lambda _folders, read, *_, **__: FakeEngine(read_image=read))
+    assert plot(tmp_path, "--go-on", "--plan") == 0 and capsys.readouterr().out == "Steps 3\n"
+    assert plot(tmp_path, "--go-on", "--json") == 0
+    assert all(cell["file"] for cell in json.loads(capsys.readouterr().out)["cells"])
+
+
+def test_going_on_changes_nothing_of_the_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plot(tmp_path, "--go-on", "--columns", "steps=1") == 2 and "as it was" in capsys.readouterr().err
+    assert plot(tmp_path, "--prompt", "x") == 2 and "--columns" in capsys.readouterr().err
 
 
 def test_it_needs_something_to_begin_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,8 +25,6 @@ from studio.state.plot import CellNow, OnFound, OnTile, Plots
 from studio.state.plot_keeper import load_plots
 from studio.state.plugins_model import PluginsModel
 
-_JUST_BEFORE = 120.0  # seconds before a note in which a picture may have been saved that it does not know
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -91,14 +89,9 @@ def _difference(first: Pixels, second: Pixels, gain: float) -> Pixels | None:
 
 
 def _cells_of(store: GalleryStore, note: PlotNote) -> tuple[Picture | None, ...]:
-    """The pictures of a plot's cells. The studio may have died between a file and the note that it is there."""
-    from studio.gallery.just_saved import saved_since
+    from studio.gallery.just_saved import cells_of
 
-    cells = tuple(zip(note.plot.cells, note.cells, strict=True))
-    unsure = [cell.recipe for cell, known in cells if not known.picture and not known.over]
-    just_saved = saved_since(store.folders, unsure, note.at - _JUST_BEFORE)  # their rows may be missing, too
-    made = {picture.id: picture for picture in store.get_many(known.picture for known in note.cells if known.picture)}
-    return tuple(made.get(known.picture) if known.picture else just_saved.get(cell.recipe) for cell, known in cells)
+    return cells_of(store, note)
 
 
 def _draw_plot(

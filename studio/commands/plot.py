@@ -6,13 +6,13 @@ import argparse
 import json
 import random
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studio.commands.plot_left import Cells, PlotKept, cells_left, read_left
 from studio.core.advice import few_step_advice, native_size
 from studio.core.draft import Draft, expand
 from studio.core.errors import BadRecipe, StudioError, in_words
@@ -45,9 +45,10 @@ def add_plot_command(commands: Any) -> None:  # Any: argparse keeps the type of 
     parser.add_argument("--seed", type=int, metavar="N", help="the same for all, unless it is an axis")
     parser.add_argument("--model", default="mini", metavar="NAME", help="a model by name")
     axis = "FIELD=VALUES"
-    parser.add_argument("--columns", required=True, metavar=axis, help="as in “steps=5, 10, 20” or “seed=1-5”")
+    parser.add_argument("--columns", metavar=axis, help="as in “steps=5, 10, 20” or “seed=1-5”")
     parser.add_argument("--rows", metavar=axis, help="as in “guidance=2-8 (+2)” or “replace=red, blue”")
     parser.add_argument("--blocks", metavar=axis, help="as in “model=mini, mini-fast”")
+    parser.add_argument("--go-on", action="store_true", help="make what is missing of the last plot, and its sheet")
     parser.add_argument("--plan", action="store_true", help="only say what would be made, in the order of work")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="where to compute")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -61,20 +62,20 @@ def make_plot(arguments: argparse.Namespace) -> int:
     store = GalleryStore(arguments.folders)
     library = make_library(arguments.folders, load_settings(arguments.folders.settings)[0])
     try:
-        base = _base(arguments, store, library)
-        plot = plan(base, _axes(arguments, base, library))
+        kept, plot, cells = _begin(arguments, store, library)
+        left = [number for number in plot.order if cells[number][0] is None]
         if arguments.plan:
-            for number in plot.order:
+            for number in left:
                 print(cell_words(plot, plot.cells[number]))
             return 0
-        began = time.monotonic()
         with _engine(arguments.folders, store, arguments.device, library) as engine:
-            cells = _make_all(plot, engine, store)
+            _make_all(plot, left, cells, kept, engine, store)
         if not any(picture for picture, _ in cells):
             raise BadRecipe("No picture of the plot could be made, so there is no sheet.", cells[0][1])
         from studio.gallery.plot_sheet import save_plot_sheet
 
-        sheet = save_plot_sheet(store, plot, cells, time.monotonic() - began)
+        sheet = save_plot_sheet(store, plot, cells, kept.seconds)
+        kept.settle(cells)
     finally:
         store.close()
     _tell(sheet, plot, cells, arguments.json)
@@ -93,6 +94,22 @@ def read_axis(text: str, fields: tuple[PlotField, ...]) -> Axis:
 
 def _names(fields: tuple[PlotField, ...]) -> str:
     return ", ".join(field.id for field in fields)
+
+
+def _begin(arguments: argparse.Namespace, store: GalleryStore, library: Library) -> tuple[PlotKept, Plot, Cells]:
+    """A new plot of which nothing is made, or the last one with what there is of it."""
+    file = arguments.folders.plot_command
+    asked = (arguments.columns, arguments.rows, arguments.blocks, arguments.prompt, arguments.like, arguments.seed)
+    if arguments.go_on:
+        if any(option is not None for option in asked):
+            raise BadPlot("--go-on makes the rest of the last plot as it was.", "Leave out what else is asked for.")
+        note = read_left(file)
+        return PlotKept(file, note.plot, note.seconds), note.plot, cells_left(store, note)
+    if arguments.columns is None:
+        raise BadPlot("A plot needs something to vary.", "Give --columns FIELD=VALUES, or --go-on.")
+    base = _base(arguments, store, library)
+    plot = plan(base, _axes(arguments, base, library))
+    return PlotKept(file, plot), plot, [(None, "")] * len(plot.cells)
 
 
 def _base(arguments: argparse.Namespace, store: GalleryStore, library: Library) -> Recipe:
@@ -131,13 +148,13 @@ def _engine(folders: Folders, store: GalleryStore, device: str, library: Library
         engine.close()
 
 
-def _make_all(plot: Plot, engine: Engine, store: GalleryStore) -> list[tuple[Picture | None, str]]:
+def _make_all(plot: Plot, left: list[int], cells: Cells, kept: PlotKept, engine: Engine, store: GalleryStore) -> None:
     """Each cell in its order of work, saved as soon as it is made; a cell that fails does not stop the others."""
     from tqdm import tqdm
 
-    cells: list[tuple[Picture | None, str]] = [(None, "")] * len(plot.cells)
-    with tqdm(total=len(plot.cells), file=sys.stderr, unit="picture", leave=False) as bar:
-        for number in plot.order:
+    kept.note(cells)
+    with tqdm(total=len(left), file=sys.stderr, unit="picture", leave=False) as bar:
+        for number in left:
             bar.set_description(cell_words(plot, plot.cells[number])[:60])
             try:
                 cells[number] = _make_one(plot.cells[number].recipe, engine, store), ""
@@ -145,8 +162,11 @@ def _make_all(plot: Plot, engine: Engine, store: GalleryStore) -> list[tuple[Pic
                 cells[number] = None, str(error)
             except Exception as error:  # whatever the libraries throw: the other cells have their turn
                 cells[number] = None, str(in_words(error, "The picture could not be made", ""))
+            except KeyboardInterrupt:
+                print("“plot --go-on” makes the rest.", file=sys.stderr)
+                raise
+            kept.note(cells)
             bar.update()
-    return cells
 
 
 def _make_one(recipe: Recipe, engine: Engine, store: GalleryStore) -> Picture:
@@ -157,7 +177,7 @@ def _make_one(recipe: Recipe, engine: Engine, store: GalleryStore) -> Picture:
     return store.add(rendered.pixels, rendered.recipe or recipe, rendered.made_with)
 
 
-def _tell(sheet: Picture, plot: Plot, cells: list[tuple[Picture | None, str]], as_json: bool) -> None:
+def _tell(sheet: Picture, plot: Plot, cells: Cells, as_json: bool) -> None:
     if as_json:
         listed = [
             {"cell": cell_words(plot, cell), "file": str(picture.file) if picture else None, "problem": problem}

@@ -86,6 +86,11 @@ class Folders:
         return self.root / "plot.json"
 
     @property
+    def plot_command(self) -> Path:
+        """The same of the last plot that was made without a window."""
+        return self.root / "plot-command.json"
+
+    @property
     def queue(self) -> Path:
         """What is known of jobs that are not over: one journal for each running studio."""
         return self.root / "queue"

@@ -6,16 +6,23 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from studio.core.errors import StudioError
 from studio.core.paths import Folders
 from studio.core.picture import Picture
+from studio.core.plot_text import PlotNote
 from studio.core.recipe import Recipe
 from studio.gallery.names import is_id, time_of
 from studio.gallery.png import read_imprint, stored_form
 from studio.gallery.rows import UNKNOWN
 
+if TYPE_CHECKING:
+    from studio.gallery.store import GalleryStore
+
 LOOKED_AT = 500  # pictures after `since`; the wanted one is among the first
+
+_JUST_BEFORE = 120.0  # seconds before a note in which a picture may have been saved that it does not know
 
 
 def was_saved(folders: Folders, recipe: Recipe, since: float) -> bool:
@@ -48,6 +55,15 @@ def saved_since(folders: Folders, recipes: Iterable[Recipe], since: float) -> di
                     parents=imprint.parents,
                 )
     return found
+
+
+def cells_of(store: GalleryStore, note: PlotNote) -> tuple[Picture | None, ...]:
+    """The pictures of a plot's cells. The studio may have died between a file and the note that it is there."""
+    cells = tuple(zip(note.plot.cells, note.cells, strict=True))
+    unsure = [cell.recipe for cell, known in cells if not known.picture and not known.over]
+    just_saved = saved_since(store.folders, unsure, note.at - _JUST_BEFORE)  # their rows may be missing, too
+    made = {picture.id: picture for picture in store.get_many(known.picture for known in note.cells if known.picture)}
+    return tuple(made.get(known.picture) if known.picture else just_saved.get(cell.recipe) for cell, known in cells)
 
 
 def _after(pictures: Path, moment: datetime) -> list[Path]:
