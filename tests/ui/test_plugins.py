@@ -18,6 +18,7 @@ from studio.ui.panels.control_card import ControlCard
 from studio.ui.panels.fields import CheckField, ChoiceField, LineField, NumberField
 from studio.ui.panels.input_fields import FileField, PictureField, field_of
 from studio.ui.panels.plugin_card import PluginCard
+from studio.ui.panels.plugins import _shortened
 from studio.ui.widgets.text import sentences
 from tests.state.plugin_fakes import SHIPPED, MemoryShelf, info_of
 from tests.ui.conftest import MakeStudio, drop, file_mime
@@ -49,6 +50,25 @@ def add(studio: Studio, plugin_id: str) -> PluginCard:
 
 def values(studio: Studio, index: int = 0) -> dict[str, object]:
     return dict(studio.draft.draft.plugins[index].use.values)
+
+
+@pytest.mark.parametrize(
+    ("about", "shown"),
+    [
+        ("Turns the picture into its negative.", "Turns the picture into its negative"),
+        (
+            "A reference picture works like words: what it shows, its colours and its style come into the new picture.",
+            "A reference picture works like words",
+        ),
+        (
+            "Makes the picture more like a text, a reference picture, or both, as a network that was trained on both sees it.",
+            "Makes the picture more like a text, a reference picture, or both",
+        ),
+        ("word " * 40, "word word word word word word word word word word word word word word word word …"),
+    ],
+)
+def test_the_menu_shortens_a_description_where_a_clause_ends(about: str, shown: str) -> None:
+    assert _shortened(about) == shown
 
 
 def test_the_menu_offers_parts_of_enabled_plugins_only(studio: Studio, qtbot: QtBot) -> None:

@@ -242,5 +242,6 @@ def _shortened(text: str) -> str:
         return text.rstrip(".")
     cut = max(text.rfind(end, 0, _WORDS_MAX + 2) for end in _CLAUSE_ENDS)
     if cut > _WORDS_MAX // 3:
-        return text[:cut]
+        colon = text.rfind(":", 0, cut)  # what it announces is not begun without being ended
+        return text[: colon if colon > _WORDS_MAX // 3 else cut]
     return f"{text[:_WORDS_MAX].rpartition(' ')[0] or text[:_WORDS_MAX]} …"
