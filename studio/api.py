@@ -53,7 +53,8 @@ class Use:
     there); `data`: a folder of its own that it may write to, and that is its to create. `reads(file)` is to be called,
     for every picture anew, with each weight file that it found by itself outside of `folder`: its digest goes into the
     recipe, and the artist is told when a picture is made again with another one. `places`: the folders in which the
-    artist's models lie, for such a search (never write there).
+    artist's models lie, for such a search (never write there). `found`: what an earlier picture of this very recipe was made
+    with, by the names that `reads` gave them; where several files would do, take that one again.
     """
 
     plugin: str
@@ -69,6 +70,7 @@ class Use:
     mode: ControlMode = ControlMode.BALANCED
     reads: Callable[[Path], None] = field(default=_nobody_asks, compare=False)
     places: tuple[Path, ...] = ()
+    found: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

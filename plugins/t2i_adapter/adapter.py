@@ -26,7 +26,7 @@ class T2I:
     @contextmanager
     def attach(self, denoiser: Denoiser, use: Use) -> Iterator[Steering]:
         """Features of `use.images["map"]`, once. Raises `ModelMissing` in words before anything is loaded."""
-        network = self._weights.get(self._kind, denoiser, use)
+        network, chosen = self._weights.get(self._kind, denoiser, use)
         if "map" not in use.images:
             raise BadInputImage("A T2I-Adapter has no picture to follow.", "Give its control layer a picture.")
         if use.weight == 0:
@@ -35,7 +35,8 @@ class T2I:
         picture = use.images["map"]
         given = features(network, picture, use.weight, denoiser)
         yield Steering(
-            residuals=InWindow(given, use.start, use.end), notes=continued(picture, network.downscale_factor)
+            residuals=InWindow(given, use.start, use.end),
+            notes=(*chosen, *continued(picture, network.downscale_factor)),
         )
 
 

@@ -2,12 +2,13 @@
 
 Where it looks, in this order: `t2i_adapter` in the model's folder, then `<family>` in the plugin's data folder. There:
 a folder (config.json and one .safetensors) or a .safetensors file with the kind in its name. Then in the artist's model
-folders, whatever program's they are: there "t2i" must stand in its path as well, and the first that fits the UNet counts.
+folders, whatever program's they are: there "t2i" must stand in its path as well. Of several that fit, `_rank` takes one.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,11 +21,26 @@ from safetensors.torch import load_file
 
 from studio.api import Denoiser, ModelMissing, Use, WeightHeader, read_weight_header
 
-from .layouts import FULL, Design, read_layout
+from .layouts import FULL, LIGHT, Design, read_layout
 
 LINES = ("sketch", "canny", "lineart")
 """Maps of thin light lines on black: an adapter that lies without a name beside a model was trained on such."""
 _KEPT = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The adapter that was taken, and the titles of others that would do."""
+
+    found: Found
+    others: tuple[str, ...] = ()
+
+    def words(self, kind: str) -> tuple[str, ...]:
+        """A sentence for the artist where there was a choice."""
+        if not self.others:
+            return ()
+        listed = ", ".join(f"“{title}”" for title in self.others[:3]) + (" and more" if len(self.others) > 3 else "")
+        return (f"t2i-{kind} is read by “{_title(self.found.file)}”; {listed} would fit as well.",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +59,15 @@ class Weights:
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
-    def get(self, kind: str, denoiser: Denoiser, use: Use) -> Any:  # Any: T2IAdapter is not typed
-        """The network for maps of this kind, ready for this model. Raises `ModelMissing` before anything is loaded."""
-        found = inspect(find(kind, denoiser, use))
-        check_fit(found, denoiser)
+    def get(
+        self, kind: str, denoiser: Denoiser, use: Use
+    ) -> tuple[Any, tuple[str, ...]]:  # Any: T2IAdapter is not typed
+        """The network for maps of this kind, ready for this model, and what is to be said of the choice.
+
+        Raises `ModelMissing` before anything is loaded.
+        """
+        choice = find(kind, denoiser, use)
+        found = choice.found
         use.reads(found.file)
         status = found.file.stat()
         key = (found.file, status.st_size, status.st_mtime_ns, denoiser.dtype, denoiser.device)
@@ -55,32 +76,62 @@ class Weights:
         self._kept.move_to_end(key)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
-        return self._kept[key]
+        return self._kept[key], choice.words(kind)
 
 
-def find(kind: str, denoiser: Denoiser, use: Use) -> Path:
-    """The weight file for maps of this kind. Raises `ModelMissing` that says where it may be put."""
+def find(kind: str, denoiser: Denoiser, use: Use) -> Choice:
+    """The adapter for maps of this kind. Raises `ModelMissing` that says where one may be put, or why none fits."""
     beside, own = denoiser.model_folder / "t2i_adapter", use.data / denoiser.family
     for place in (beside, own):
-        named = [entry for entry in _entries(place) if kind in entry.name.lower() and _weights_of(entry)]
+        named = [file for entry in _entries(place) if kind in entry.name.lower() for file in _weights_of(entry)[:1]]
         if named:
-            return _weights_of(min(named, key=lambda entry: (entry.stem.lower() != kind, entry.name)))[0]
+            return _best(kind, named, denoiser, use)
     if kind in LINES and (beside / "config.json").is_file() and _weights_of(beside):
-        return _weights_of(beside)[0]
-    misfit: ModelMissing | None = None
-    for file in _shelved(kind, use.places):
-        try:
-            check_fit(inspect(file), denoiser)
-        except ModelMissing as error:
-            misfit = misfit or error
-        else:
-            return file
-    if misfit is not None:
-        raise misfit
+        return _best(kind, _weights_of(beside)[:1], denoiser, use)
+    shelved = tuple(_shelved(kind, use.places))
+    if shelved:
+        return _best(kind, shelved, denoiser, use)
     raise ModelMissing(
         f"There is no T2I-Adapter for “{kind}” that belongs to the model “{denoiser.model}”.",
         "Get one on the page Get models, or put it into a models folder with “t2i” and its kind in the name; or switch"
         " the layer off.",
+        f"looked in {beside}, in {own} and in your models folders",
+    )
+
+
+def _best(kind: str, files: Iterable[Path], denoiser: Denoiser, use: Use) -> Choice:
+    """The first in rank of those that fit. Raises `ModelMissing` of the first in rank where none does."""
+    fitting: list[Found] = []
+    misfits: list[tuple[Path, ModelMissing]] = []
+    for file in files:
+        try:
+            found = inspect(file)
+            check_fit(found, denoiser)
+        except ModelMissing as error:
+            misfits.append((file, error))
+        else:
+            fitting.append(found)
+    if not fitting:
+        raise min(misfits, key=lambda pair: _rank(kind, pair[0], False, use))[1]
+    ranked = sorted(fitting, key=lambda found: _rank(kind, found.file, found.design.adapter_type == LIGHT, use))
+    titles = dict.fromkeys(_title(found.file) for found in ranked)
+    return Choice(ranked[0], tuple(titles)[1:])
+
+
+def _rank(kind: str, file: Path, light: bool, use: Use) -> tuple[Any, ...]:  # Any: what can be compared
+    """What an earlier picture of the recipe was made with, what is called after the kind alone, full before light ones,
+    newer before older ones as far as their names tell, all bits before half of them; then by name."""
+    before = any(file.as_posix().endswith(f"/{name}") for name in use.found)
+    title = _title(file).lower()
+    versions = tuple(-int(digits[:9]) for digits in re.findall(r"\d+", title.replace("t2i", "")))
+    return (
+        not before,
+        title.removesuffix(".safetensors") != kind,
+        light,
+        versions,
+        ".fp16" in file.name,
+        title,
+        str(file),
     )
 
 

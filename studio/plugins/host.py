@@ -111,6 +111,7 @@ class Host:
             end=end,
             mode=use.mode if isinstance(use, ControlUse) else ControlMode.BALANCED,
             places=tuple(self._model_folders),
+            found=tuple(file.name for file in use.found),
         )
 
     def fence(self, plugin: str, hook: str) -> AbstractContextManager[None]:

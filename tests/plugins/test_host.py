@@ -87,6 +87,11 @@ def test_a_use_names_the_places_where_models_lie(shelf: PluginShelf, tmp_path: P
     assert apart.use(asked, no_picture).places == (tmp_path / "models",)
 
 
+def test_a_use_names_what_an_earlier_picture_was_made_with(shelf: PluginShelf, tmp_path: Path) -> None:
+    asked = replace(use_of(shelf, "louder"), found=(FileRef(name="t2i/one.safetensors", sha256="ab" * 32),))
+    assert Host(shelf, ()).use(asked, no_picture).found == ("t2i/one.safetensors",)
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [

@@ -218,10 +218,30 @@ def test_the_artists_folders_are_looked_through_for_one_that_fits(denoiser: Deno
     with pytest.raises(ModelMissing, match="does not fit"):
         weights.find("pose", denoiser, use)
     save_adapter(shelf / "t2i_adapter" / "t2i-adapter-openpose", 2)
-    found = weights.find("pose", denoiser, use)
-    assert found.parent.name == "t2i-adapter-openpose" and found.suffix == ".safetensors"
+    choice = weights.find("pose", denoiser, use)
+    file = choice.found.file
+    assert file.parent.name == "t2i-adapter-openpose" and file.suffix == ".safetensors" and not choice.words("pose")
     with pytest.raises(ModelMissing, match="no T2I-Adapter for “seg”"):
         weights.find("seg", denoiser, use)
+
+
+def test_of_several_that_fit_one_is_taken_and_the_choice_is_told(denoiser: Denoiser, tmp_path: Path) -> None:
+    shelf, one = tmp_path / "models", "diffusion_pytorch_model.safetensors"
+    for seed, name in enumerate(("pose-light", "pose_sd14v1", "pose_sd15v2")):
+        light = {"adapter_type": LIGHT, "channels": [16, 32]} if "light" in name else {}
+        save_adapter(shelf / "t2i" / name, seed, **light)
+    half = shelf / "t2i" / "pose_sd15v2" / "diffusion_pytorch_model.fp16.safetensors"
+    half.write_bytes((half.parent / one).read_bytes())
+    use = replace(use_of("t2i_adapter", "pose", tmp_path, drawing(SIZE)), places=(shelf,))
+    with T2I("pose", Weights()).attach(denoiser, use) as steering:
+        said = steering.notes[0]
+    assert said == "t2i-pose is read by “pose_sd15v2”; “pose_sd14v1”, “pose-light” would fit as well."
+    assert weights.find("pose", denoiser, use).found.file == half.parent / one, "all bits before half of them"
+    for name in (f"pose_sd14v1/{one}", f"pose_sd15v2/{half.name}"):  # what an earlier picture was made with
+        before = replace(use, found=(name,))
+        assert weights.find("pose", denoiser, before).found.file == shelf / "t2i" / name
+    save_adapter(shelf / "t2i" / "pose", 4)
+    assert weights.find("pose", denoiser, use).found.file.parent.name == "pose", "called after the kind alone"
 
 
 class Stop(Exception):
@@ -309,7 +329,7 @@ def test_studio_minis_adapter_serves_line_maps(kind: str, tmp_path: Path) -> Non
         with pytest.raises(ModelMissing):
             Weights().get(kind, base, use)
         return
-    network = Weights().get(kind, base, use)
+    network, _ = Weights().get(kind, base, use)
     assert network.dtype == torch.float32
     given = features(network, drawing(size), 1.0, base)
     first, second, third = config["block_out_channels"]
