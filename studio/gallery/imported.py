@@ -114,7 +114,7 @@ def entry_from_file(root: Path, file: str) -> Entry | None:
     path = root / file
     try:
         picture = _own(path) or _foreign(path)
-    except (OSError, ValueError, StudioError):
+    except Exception:  # foreign bytes: a decoder may raise anything, its warning of too many pixels included
         return None
     return None if picture is None else row_of(picture, file)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -193,6 +195,23 @@ def test_names_that_hold_invisible_letters(data: Path, tmp_path: Path) -> None:
     store = store_in(data)
     assert seeds(store) == {1, 2, 3, 4, 5, 9}
     assert store.notices == ()
+    store.close()
+
+
+@pytest.mark.parametrize("side", [10_000, 60_000])  # Pillow warns of the one and refuses the other
+def test_a_file_that_claims_to_be_huge_does_not_end_it(data: Path, folder: Path, side: int) -> None:
+    bomb = bytearray((folder / "a castle.png").read_bytes())
+    bomb[16:24] = struct.pack(">II", side, side)
+    bomb[29:33] = struct.pack(">I", zlib.crc32(bomb[12:29]))
+    (folder / "z huge.png").write_bytes(bomb)
+    store = store_in(data)
+    found = store.import_folder(folder, watched=True)
+    assert (found.added, found.without) == (3, 3)
+    store.close()
+    (data / "index.sqlite3").unlink()
+    store = store_in(data)
+    store.care()
+    assert seeds(store) == {11, 12, 13}
     store.close()
 
 
