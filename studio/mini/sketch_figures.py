@@ -43,10 +43,10 @@ def sketch_figures(model: Path, pipe: StableDiffusionPipeline, scenes: list[Scen
         "without": without,
         "no words, without": alone_without,
     }
-    for name, (folder, make, attach) in CONTROLS.items():
-        there = (model / folder / "config.json").exists()
-        balanced = mean_f1(draw_controlled(make(model, pipe), prompts, drawings, SEED), drawings) if there else None
-        source = attach(model, pipe) if there else None
+    for name, (folder, make, source_of) in CONTROLS.items():
+        made = make(model, pipe) if (model / folder / "config.json").exists() else None
+        balanced = mean_f1(draw_controlled(made, prompts, drawings, SEED), drawings) if made is not None else None
+        source = source_of(made) if made is not None else None
         led = mean_f1(draw_led(pipe, source, prompts, drawings, SEED), drawings) if source else None
         alone = mean_f1(draw_led(pipe, source, nothing, drawings, SEED), drawings) if source else None
         report |= {
@@ -107,9 +107,9 @@ Source = Callable[[Tensor, Tensor, Tensor, Tensor], dict[str, Any]]  # Any: resi
 """What a control network adds for noisy latents, a timestep, text states and hints (batch, 3, px, px)."""
 
 
-def controlnet_source(model: Path, pipe: StableDiffusionPipeline) -> Source:
-    """The exported ControlNet's residuals."""
-    net = ControlNetModel.from_pretrained(model / "controlnet", dtype=torch.float32).to(pipe.device)
+def controlnet_source(pipe: StableDiffusionControlNetPipeline) -> Source:
+    """The residuals of the pipeline's ControlNet."""
+    net = pipe.controlnet
 
     def source(latents: Tensor, timestep: Tensor, states: Tensor, maps: Tensor) -> dict[str, Any]:  # Any: as above
         down, middle = net(latents, timestep, states, controlnet_cond=maps, return_dict=False)
@@ -118,13 +118,13 @@ def controlnet_source(model: Path, pipe: StableDiffusionPipeline) -> Source:
     return source
 
 
-def adapter_source(model: Path, pipe: StableDiffusionPipeline) -> Source:
-    """The exported T2I-Adapter's features."""
-    net = T2IAdapter.from_pretrained(model / "t2i_adapter", dtype=torch.float32).to(pipe.device)
+def adapter_source(pipe: StableDiffusionAdapterPipeline) -> Source:
+    """The features of the pipeline's T2I-Adapter."""
+    net = pipe.adapter
     return lambda _latents, _timestep, _states, maps: {"down_intrablock_additional_residuals": list(net(maps))}
 
 
-CONTROLS: dict[str, tuple[str, Callable[[Path, StableDiffusionPipeline], Any], Callable[..., Source]]] = {
+CONTROLS: dict[str, tuple[str, Callable[[Path, StableDiffusionPipeline], Any], Callable[[Any], Source]]] = {
     "ControlNet": ("controlnet", controlnet_pipeline, controlnet_source),  # Any: either pipeline
     "T2I-Adapter": ("t2i_adapter", adapter_pipeline, adapter_source),
 }

@@ -50,8 +50,8 @@ def test_a_sketch_alone_is_followed_when_it_leads(pipe) -> None:  # type: ignore
     drawings = [render(scene_number(HELD_OUT + 40_000 + n, 0), MINI.image_px) for n in range(4)]
     nothing = [""] * len(drawings)
     without = mean_f1(draw(pipe, nothing, seed=3, guidance=1.0), drawings)
-    for source in (controlnet_source, adapter_source):
-        followed = mean_f1(draw_led(pipe, source(MODEL_FOLDER, pipe), nothing, drawings, 3), drawings)
+    for make, source in ((controlnet_pipeline, controlnet_source), (adapter_pipeline, adapter_source)):
+        followed = mean_f1(draw_led(pipe, source(make(MODEL_FOLDER, pipe)), nothing, drawings, 3), drawings)
         assert followed > 2 * without, (source.__name__, followed, without)
 
 
