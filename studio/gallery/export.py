@@ -207,9 +207,15 @@ def _clean(recipe: Recipe, inputs: dict[str, bytes]) -> tuple[Recipe, tuple[tupl
     fields = _mapped(json.loads(text))
     kept: list[tuple[str, bytes]] = []
     clean = json.dumps(fields, ensure_ascii=False)
-    notes = ("Paths in texts were cut to the names of files.",) if fields != json.loads(text) else ()
+    notes: tuple[str, ...] = ()
+    if fields != json.loads(text):
+        notes = ("Paths in texts were cut to the names of files.",)
     for digest, data in inputs.items():
-        bare = _bare(data)
+        try:
+            bare = _bare(data)
+        except Exception:  # it came inside a picture from elsewhere; a decoder may raise anything on damaged bytes
+            notes += ("A control picture is damaged and is left out.",)
+            continue
         if bare != data:
             clean = clean.replace(digest, hashlib.sha256(bare).hexdigest())
         kept.append((hashlib.sha256(bare).hexdigest(), bare))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -15,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from studio.core.errors import BadRecipe, StorageProblem, StudioError
 from studio.core.export import BadName, ExportFormat, ExportWish
 from studio.core.picture import MadeWith, Picture
-from studio.core.recipe import FileRef, PluginRef, PluginUse, Recipe
+from studio.core.recipe import FileRef, ImageRef, PluginRef, PluginUse, Recipe
 from studio.gallery import png
 from studio.gallery.export import export_all
 from studio.gallery.exported import exif_with
@@ -211,6 +212,18 @@ def test_pictures_of_others_leave_as_pixels_and_it_is_said(tmp_path: Path) -> No
     Image.new("RGB", (64, 64), "red").save(foreign, pnginfo=note)
     report = export_all([foreign], ExportWish(format=ExportFormat.WEBP, pattern="{prompt}"), tmp_path / "out")
     assert report.files == ("picture 001.webp",) and "another program" in report.notes[0]
+
+
+def test_a_picture_with_a_damaged_control_picture_inside_leaves_without_it(store: GalleryStore, tmp_path: Path) -> None:
+    rubbish = b"no picture"
+    made = recipe(controls=(control(ImageRef(digest=hashlib.sha256(rubbish).hexdigest())),))
+    good = saved(store)
+    bad = tmp_path / "sent.png"
+    inputs = {made.controls[0].image.digest: rubbish}
+    bad.write_bytes(png.encode(noise(), made, MADE_WITH, good.id, good.created, inputs))
+    report = export_all([bad, good.file], ExportWish(), tmp_path / "out")
+    assert len(report.files) == 2 and report.notes == ("A control picture is damaged and is left out.",)
+    assert png.read_imprint(tmp_path / "out" / report.files[0]).recipe == made
 
 
 def test_what_was_exported_can_be_exported_again(store: GalleryStore, tmp_path: Path) -> None:
