@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+
+from PIL import Image
 
 from studio.core.errors import StudioError
 from studio.core.export import Caption, ExportReport, ExportWish, SheetWish, check_wish, file_stem
@@ -13,10 +16,11 @@ from studio.core.private import without_paths
 from studio.core.recipe import Recipe
 from studio.core.schedulers import SCHEDULERS, scheduler_name
 from studio.gallery import png
-from studio.gallery.export import OnProgress, Shared, encode_shared, write_as
+from studio.gallery.durable import read_regular
+from studio.gallery.export import FILE_MAX, OnProgress, Shared, encode_shared, write_as
 from studio.gallery.names import shown
 from studio.gallery.rows import UNKNOWN
-from studio.gallery.sheet import Part, Sheet, SheetStopped, Tile, draw_sheet
+from studio.gallery.sheet import FORMATS, Part, Sheet, SheetStopped, Tile, draw_sheet
 
 CELL_MAX = 512
 COLUMNS_MAX = 24
@@ -39,8 +43,12 @@ def export_sheet(
             imprint = png.read_imprint(source)
             recipe, picture_id = imprint.recipe, imprint.id
             size = [max(size[0], imprint.width), max(size[1], imprint.height)]
-        except StudioError as error:
-            problems.append(error.headline)
+        except StudioError as error:  # of another program, or no picture
+            found = _size_of(source)
+            if found is None:
+                problems.append(error.headline)
+            else:
+                size = [max(size[0], found[0]), max(size[1], found[1])]
         tiles.append(Tile(file=source, caption=caption(sheet.caption, number, source, recipe)))
         lines.append(f"{number}. {picture_id or shown(source.name)}" + (f": {_settings(recipe)}" if recipe else ""))
     columns = min(max(1, sheet.columns), COLUMNS_MAX, max(1, len(tiles)))
@@ -74,6 +82,15 @@ def caption(kind: Caption, number: int, file: Path, recipe: Recipe | None) -> st
     if kind is Caption.PROMPT:
         return without_paths(recipe.prompt)
     return f"seed {recipe.seed}" if kind is Caption.SEED else without_paths(_settings(recipe, prompt=False))
+
+
+def _size_of(source: Path) -> tuple[int, int] | None:
+    """None for what is no picture."""
+    try:
+        with Image.open(io.BytesIO(read_regular(source, FILE_MAX)), formats=FORMATS) as image:
+            return image.size
+    except Exception:  # decoders raise anything on damaged bytes
+        return None
 
 
 def _settings(recipe: Recipe, prompt: bool = True) -> str:

@@ -62,6 +62,9 @@ class Sheet:
     facts: str = ""
 
 
+FORMATS = ("PNG", "JPEG", "WEBP")  # those of pictures that come from other programs
+
+
 def draw_sheet(sheet: Sheet, on_tile: OnTile = lambda _: True) -> Pixels:
     """The sheet as pixels: dark letters on white, pictures unscaled unless the sheet became larger than 40 megapixels.
 
@@ -251,8 +254,7 @@ def _write_in(
 
 
 def _read(file: Path, room: tuple[int, int]) -> Image.Image:
-
-    with Image.open(io.BytesIO(read_regular(file, _FILE_MAX)), formats=["PNG"]) as opened:
+    with Image.open(io.BytesIO(read_regular(file, _FILE_MAX)), formats=FORMATS) as opened:
         picture = opened.convert("RGB")
     if picture.width > room[0] or picture.height > room[1]:
         picture.thumbnail(room, Image.Resampling.LANCZOS)

@@ -54,6 +54,17 @@ def test_what_cannot_be_read_is_drawn_as_such_and_said(tmp_path: Path) -> None:
     assert len(report.files) == 1 and "gone.png" in report.problems[0]
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "PNG"])
+def test_pictures_of_other_programs_are_drawn(tmp_path: Path, kind: str) -> None:
+    theirs = tmp_path / f"theirs.{kind.lower()}"
+    Image.new("RGB", (96, 64), "red").save(theirs, kind)
+    report = export_sheet([theirs], SheetWish(caption=Caption.NONE), ExportWish(), tmp_path / "out")
+    assert report.problems == ()
+    with Image.open(tmp_path / "out" / report.files[0]) as image:
+        red = [count for count, (r, g, b) in image.convert("RGB").getcolors(1 << 20) or [] if r > 200 and g + b < 60]
+    assert sum(red) == 96 * 64, "unscaled, and all of it"
+
+
 def test_it_can_be_stopped_and_leaves_nothing(tmp_path: Path) -> None:
     report = export_sheet(files(tmp_path, 3), SheetWish(), ExportWish(), tmp_path / "out", lambda done, _: done < 2)
     assert report.stopped and not (tmp_path / "out").exists()
