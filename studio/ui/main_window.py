@@ -33,6 +33,7 @@ from studio.ui.status import StatusLine
 from studio.ui.theme import apply_theme
 from studio.ui.tree.wishes import TreeWishes
 from studio.ui.widgets.dock import Dock
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import plain_tooltip
 from studio.ui.wishes import Wishes
 
@@ -286,7 +287,7 @@ class MainWindow(QMainWindow):
         self.commands.refresh()
 
     def _restore_layout(self) -> None:
-        self.resize(SIZE)
+        open_in(self, SIZE)
         for name, restore in (("window_geometry", self.restoreGeometry), ("window_layout", self._restore_docks)):
             text = str(self.state.settings.get(name))
             if text:

@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -24,6 +24,7 @@ from studio.core.job import JobState
 from studio.engine.fake import FakeEngine
 from studio.ui.gallery.details import MARKS_PX, NARROW_PX
 from studio.ui.main_window import MainWindow
+from studio.ui.widgets import fitting
 from studio.ui.widgets.text import PlainLabel
 from tests.ui.conftest import MakeStudio, paint
 
@@ -330,3 +331,15 @@ def test_the_details_leave_their_words_room_in_a_narrow_window(qtbot: QtBot, stu
         assert details.text.width() > 240
         assert (details.marks.y() > details.text.y()) is narrow
         assert details.marks.width() >= MARKS_PX
+
+
+def test_windows_open_no_larger_than_the_screen(window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "room_for", lambda _window: QSize(1264, 640))
+    fitting.open_in(window, QSize(1280, 800))
+    assert (window.width(), window.height()) == (1264, 640)
+    window.commands["plugins"].trigger()
+    pages = [page for page in window.findChildren(QDialog) if page.isVisible()]
+    assert [(page.width(), page.height()) for page in pages] == [(860, 600)]
+    monkeypatch.setattr(fitting, "room_for", lambda _window: QSize(1000, 560))
+    window.commands["shortcuts"].trigger()
+    assert (600, 560) in [(page.width(), page.height()) for page in window.findChildren(QDialog) if page.isVisible()]

@@ -23,6 +23,7 @@ from studio.ui.compare.canvas import FLICKER_MS, CompareCanvas, Mode
 from studio.ui.compare.facts import CompareFacts
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.widgets.buttons import icon_button
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.slider_spin import CalmSpin
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
@@ -36,7 +37,7 @@ class CompareWindow(QDialog):
         super().__init__(parent, Qt.WindowType.Window)
         self.setObjectName("compareWindow")
         self.setWindowTitle(self.tr("Compare"))
-        self.resize(QSize(1000, 760))
+        open_in(self, QSize(1000, 760))
         self._comparison = comparison
         self.canvas = CompareCanvas(comparison)
         self.facts = CompareFacts(comparison)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 from studio.core.plugins import PluginInfo, PluginState
 from studio.ui.plugin_words import adds_lines, file_size, plugin_name
 from studio.ui.widgets.buttons import IconSign
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 
 _FILES_PX = 108
@@ -38,7 +39,7 @@ class ConsentDialog(QDialog):
         self.setObjectName("consentDialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Allow a plugin"))
-        self.resize(QSize(680, 540))
+        open_in(self, QSize(680, 540))
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 16)
         column.setSpacing(12)

@@ -28,6 +28,7 @@ from studio.ui.icons import icon
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.plugin_words import plugin_name
 from studio.ui.widgets.buttons import MenuButton
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
 
 _LIST_PX = 264
@@ -49,7 +50,7 @@ class PluginsPage(QDialog):
         self.setObjectName("pluginsPage")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Plugins"))
-        self.resize(QSize(860, 600))
+        open_in(self, QSize(860, 600))
         self.details = PluginDetails(plugins)
         self.list = self._make_list()
         self.browse = BrowsePage(plugins, str(settings.get("plugin_index")))

@@ -18,6 +18,7 @@ from studio import __version__
 from studio.state.messages import Message
 from studio.ui.actions import Actions
 from studio.ui.widgets.buttons import IconSign
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import PlainLabel
 
 
@@ -25,7 +26,7 @@ def _dialog(parent: QWidget, title: str, size: QSize) -> tuple[QDialog, QVBoxLay
     dialog = QDialog(parent)
     dialog.setWindowTitle(title)
     dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.resize(size)
+    open_in(dialog, size)
     column = QVBoxLayout(dialog)
     column.setContentsMargins(20, 20, 20, 16)
     column.setSpacing(12)

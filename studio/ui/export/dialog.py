@@ -36,6 +36,7 @@ from studio.core.export import (
 from studio.core.picture import Picture
 from studio.state.export import Exporter
 from studio.ui.panels.scheduler_row import CalmCombo
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.slider_spin import CalmSpin, SliderSpin
 from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
 from studio.ui.widgets.undo import leave_undo_to_window
@@ -53,7 +54,7 @@ class ExportDialog(QDialog):
         self.setObjectName("exportDialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Export"))
-        self.resize(QSize(560, 520))
+        open_in(self, QSize(560, 520))
         self._exporter, self._pictures, self._folder = exporter, pictures, folder
         self._report: ExportReport | None = None
         self._grid = QGridLayout()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -34,6 +34,7 @@ from studio.ui.models.starter_row import RepositoryCard, StarterRow
 from studio.ui.models.transfer_row import TransferRow
 from studio.ui.models.words import family_words, kind_words
 from studio.ui.panels.scheduler_row import CalmCombo
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
 
 _FAMILIES = (Family.UNKNOWN, Family.SD1, Family.SD2, Family.SDXL)
@@ -66,7 +67,7 @@ class GetModelsPage(QDialog):
         self.setObjectName("getModelsPage")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Get models"))
-        self.resize(820, 700)
+        open_in(self, QSize(820, 700))
         self.starters: list[StarterRow] = []
         self.card = RepositoryCard()
         self.card.wished.connect(self._on_get)

@@ -31,6 +31,7 @@ from studio.ui.models.words import family_words, kind_words
 from studio.ui.panels.scheduler_row import CalmCombo
 from studio.ui.theme import colors
 from studio.ui.widgets.buttons import MenuButton
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import ElidedLabel, PlainLabel, plain_tooltip
 
 _KINDS_PX, _DETAILS_PX, _TYPING_MS = 176, 312, 120
@@ -76,7 +77,7 @@ class ModelsPage(QDialog):
         self.setObjectName("modelsPage")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Models"))
-        self.resize(QSize(1040, 660))
+        open_in(self, QSize(1040, 660))
         self._typing = QTimer(self)
         self._typing.setSingleShot(True)
         self._typing.setInterval(_TYPING_MS)

@@ -19,6 +19,7 @@ from studio.state.studio_state import StudioState
 from studio.ui.plot.axis_row import AxisRow
 from studio.ui.plot.grid import PlotGrid
 from studio.ui.plot.words import count_made, what_is_missing
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 from studio.ui.words import duration, facts_line
 
@@ -40,7 +41,7 @@ class PlotDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("plotDialog")
         self.setWindowTitle(self.tr("Plot"))
-        self.resize(QSize(920, 620))
+        open_in(self, QSize(920, 620))
         self._state, self._plots = state, state.plots
         self._plan: Plot | None = None
         self._began, self._before = 0.0, 0

@@ -20,6 +20,7 @@ from studio.state.restore import Proposal
 from studio.ui.restore.rows import TITLE_PX, GroupRows
 from studio.ui.restore.words import damage_words, sum_line
 from studio.ui.widgets.buttons import IconSign
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 
 RAW_PX = 132
@@ -41,7 +42,7 @@ class RestoreDialog(QDialog):
         self.setObjectName("restoreDialog")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Restore from a picture"))
-        self.resize(QSize(760, 620))
+        open_in(self, QSize(760, 620))
         self.groups = self._make_groups()
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 16)

@@ -13,6 +13,7 @@ from studio.ui.icons import icon
 from studio.ui.tree.view import TreeView
 from studio.ui.tree.words import kind_words
 from studio.ui.widgets.buttons import icon_button
+from studio.ui.widgets.fitting import open_in
 from studio.ui.widgets.text import ElidedLabel, PlainLabel
 from studio.ui.words import facts_line
 
@@ -41,7 +42,7 @@ class TreePage(QDialog):
         self.setObjectName("treePage")
         self.setWindowTitle(self.tr("Family tree"))
         self.setModal(False)
-        self.resize(SIZE)
+        open_in(self, SIZE)
         self.view = TreeView(thumbnails)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
