@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 import torch
 
+from studio.core.choices import ControlKind
 from studio.core.errors import OutOfMemory
-from studio.core.recipe import Recipe, Size
+from studio.core.recipe import ControlUse, PluginRef, Recipe, Size
 from studio.engine.diffusion import engine as engine_module
 from studio.engine.diffusion import placement
 from studio.engine.diffusion.models import Model, ModelPool, bytes_of
 from studio.engine.diffusion.placement import WORDS, Level, Placement, levels_of
 from tests.engine.by_hand import RECIPE, go_on
+from tests.engine.conftest import FIRST
 
 
 @dataclass
@@ -108,6 +110,15 @@ def test_what_was_learnt_spares_the_next_attempt(engine: Any, card: Card) -> Non
     told: list[str] = []
     engine.render(replace(RECIPE, seed=8), lambda progress: told.append(progress.phase) or True)
     assert sum(phase == "reading the prompt" for phase in told) == 1
+
+
+def test_eight_bits_that_were_learnt_do_not_count_for_a_plugins_layer() -> None:
+    """It may add to the weights: its levels lack that one, and as many layers do not make it the same picture."""
+    drawn = ControlUse(kind=ControlKind.SCRIBBLE, image=FIRST)
+    guest = ControlUse(kind="toy-lines", image=FIRST, plugin=PluginRef(id="toy"))
+    own, theirs = (replace(RECIPE, exact=False, controls=(use,)) for use in (drawn, guest))
+    assert engine_module._demand(own) == engine_module._demand(replace(own, seed=8, prompt="a cat"))
+    assert engine_module._demand(own) != engine_module._demand(theirs)
 
 
 def test_when_nothing_helps_it_is_said_and_the_next_job_runs(engine: Any, card: Card) -> None:

@@ -263,7 +263,8 @@ def _looked_at(pixels: Pixels, guests: Guests) -> Pixels:
 
 def _demand(recipe: Recipe) -> tuple[object, ...]:
     """What decides how much memory a picture takes."""
-    return recipe.model, recipe.refiner, recipe.size, recipe.exact, len(recipe.controls), len(recipe.plugins)
+    counts = len(recipe.controls), len(recipe.plugins)
+    return recipe.model, recipe.refiner, recipe.size, recipe.exact, counts, may_rest_in_eight(recipe)
 
 
 def _refiner_of(recipe: Recipe, model: Model, ready: _Ready, report: Reporter) -> Callable[[], Model] | None:
