@@ -21,8 +21,8 @@ from studio.core.safe_files import sync_names
 from studio.gallery import snapshots
 from studio.gallery.columns import seqs_of
 from studio.gallery.durable import storage_problem
-from studio.gallery.imported import Visit, check_folder, visit
-from studio.gallery.index import Index
+from studio.gallery.imported import Visit, check_folder, mark_folder, visit
+from studio.gallery.index import GONE, UNREAD, Index
 from studio.gallery.index_file import CHECKED_AT_ONCE, is_damage, is_sound
 from studio.gallery.looks import look_of
 from studio.gallery.names import is_inside
@@ -115,12 +115,12 @@ def visit_folders(shelf: Shelf, on_change: OnChange, stopped: Stopped, everythin
         if stopped() or not (everything or folder.watched):
             continue
         is_here = Path(folder.folder).is_dir()
-        if folder.watched or is_here == bool(folder.gone) or not index.places(folder.seq):  # lost with the index
+        if folder.watched or folder.gone == UNREAD or is_here == (folder.gone == GONE):  # UNREAD also with a new index
             found = visit(index, folder, on_change, stopped, shelf.passed_over)
             if found.added:
                 shelf.absorb(index, anew=True)
                 on_change()
-            if found.added or found.missing or (found.gone and not folder.gone):
+            if found.added or found.missing or (found.gone and folder.gone != GONE):
                 shelf.notice(found.sentence(folder.folder))
 
 
@@ -137,7 +137,10 @@ def import_folder(shelf: Shelf, path: Path, watched: bool, on_change: OnChange, 
     known = next((known for known in shelf.look(Index.folders) if known.folder == folder), None)
     if known is None:
         raise StorageProblem("The folder could not be imported.", "The history cannot be written at the moment.")
-    found = shelf.look(lambda index: visit(index, known, on_change, stopped))
+    shelf.look(
+        lambda index: mark_folder(index, known, UNREAD)
+    )  # until it is done: what is cut off goes on at the next start
+    found = shelf.look(lambda index: visit(index, known._replace(gone=UNREAD), on_change, stopped))
     shelf.look(lambda index: shelf.absorb(index, anew=True))
     return found
 
@@ -151,6 +154,9 @@ def forget_folder(shelf: Shelf, path: Path) -> None:
     except OSError as error:
         raise storage_problem("The folder could not be taken out", "it stays in the history", path, error) from None
     shelf.look(shelf.absorb)
+    for other in shelf.look(Index.folders):  # what they have in common with it was passed over there
+        if not other.gone:
+            shelf.look(partial(mark_folder, folder=other, gone=UNREAD))
 
 
 def empty_trash(shelf: Shelf) -> int:

@@ -20,7 +20,7 @@ from studio.core.errors import BadInputImage, BadRecipe, StudioError
 from studio.core.picture import Picture
 from studio.gallery.durable import read_regular
 from studio.gallery.foreign.door import FILE_MAX, OURS, read_foreign
-from studio.gallery.index import Folder, Index, Place
+from studio.gallery.index import GONE, UNREAD, Folder, Index, Place
 from studio.gallery.names import is_storable, new_id, time_of
 from studio.gallery.png import read_imprint
 from studio.gallery.rows import UNKNOWN, Entry, row_of
@@ -64,7 +64,7 @@ def visit(
     stopped: Callable[[], bool] = lambda: False,
     passed_over: set[tuple[str, int]] | None = None,
 ) -> Visit:
-    """Make the index say what a folder holds. May raise sqlite3.Error.
+    """Make the index say what a folder holds. May raise sqlite3.Error. One that is stopped is UNREAD if it was so before.
 
     `passed_over` remembers files without settings by path and time of change, so that they are not read each time.
     """
@@ -74,8 +74,8 @@ def visit(
     root = Path(folder.folder)
     if not root.is_dir():
         return _gone(index, folder, places)
-    if folder.gone:
-        _say_gone(index, folder, 0)
+    if folder.gone == GONE:
+        mark_folder(index, folder, UNREAD)
     there = set(_pictures(root))
     lost = {place.id: place for place in places if place.file not in there}
     back = [place._replace(missing=0) for place in places if place.file in there and place.missing]
@@ -106,6 +106,8 @@ def visit(
         hidden = {place.id: place.trashed for place in index.places(folder.seq)}  # perhaps changed meanwhile
         index.move(place._replace(trashed=hidden.get(place.id, place.trashed)) for place in newly + back)
         on_change()
+    if folder.gone:
+        mark_folder(index, folder, 0)
     return Visit(added, without, len(newly))
 
 
@@ -144,7 +146,7 @@ def folders_after(known: list[Folder], told: dict[str, bool | None]) -> tuple[li
             folders[path] = folders[path]._replace(watched=int(watched))
         else:
             number += 1
-            folders[path] = Folder(number, path, int(watched), 0)
+            folders[path] = Folder(number, path, int(watched), UNREAD)
     return list(folders.values()), left
 
 
@@ -196,12 +198,13 @@ def _gone(index: Index, folder: Folder, places: list[Place]) -> Visit:
     here = [place._replace(missing=1) for place in places if not place.missing]
     if here:
         index.move(here)
-    if not folder.gone:
-        _say_gone(index, folder, 1)
+    if folder.gone != GONE:
+        mark_folder(index, folder, GONE)
     return Visit(missing=len(here), gone=True)
 
 
-def _say_gone(index: Index, folder: Folder, gone: int) -> None:
+def mark_folder(index: Index, folder: Folder, gone: int) -> None:
+    """Write down whether a folder is there and looked through: see `Folder`. May raise sqlite3.Error."""
     index.set_folders(other._replace(gone=gone) if other.seq == folder.seq else other for other in index.folders())
 
 

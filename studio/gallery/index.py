@@ -30,6 +30,9 @@ _INSERT = (
 )
 
 
+GONE, UNREAD = 1, 2
+
+
 class Place(NamedTuple):
     """Where a picture is: what the repair compares with the folders."""
 
@@ -40,7 +43,8 @@ class Place(NamedTuple):
 
 
 class Folder(NamedTuple):
-    """A folder of the artist's that is shown but never touched. `gone`: it was not there when last looked at."""
+    """A folder of the artist's that is shown but never touched. `gone`: GONE, it was not there when last looked at;
+    UNREAD, it is there, but was not looked through to its end yet."""
 
     seq: int
     folder: str

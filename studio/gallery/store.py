@@ -23,7 +23,7 @@ from studio.gallery.finder import Finder
 from studio.gallery.foreign.door import AskPlugins, usable_recipe
 from studio.gallery.foreign.found import found_in
 from studio.gallery.imported import Visit
-from studio.gallery.index import Folder, Index, Place
+from studio.gallery.index import GONE, Folder, Index, Place
 from studio.gallery.inputs import Inputs
 from studio.gallery.marks import change_of, changed
 from studio.gallery.names import file_of, is_id, new_id
@@ -265,7 +265,7 @@ class GalleryStore:
             ImportedFolder(
                 path=Path(folder.folder),
                 watched=bool(folder.watched),
-                gone=bool(folder.gone),
+                gone=folder.gone == GONE,
                 count=counts.get(folder.seq, 0),
                 own=folder.folder == own,
             )

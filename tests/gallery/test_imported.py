@@ -14,6 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from studio.core.errors import StudioError
 from studio.core.library import Query
+from studio.gallery import imported
 from studio.gallery.store import GalleryStore
 from tests.gallery.makers import MADE_WITH, noise, recipe, store_in
 
@@ -179,6 +180,43 @@ def test_folders_that_cannot_be_imported(data: Path, folder: Path) -> None:
 
 # Joined emoji, Persian with its joiners, the narrow space in macOS' times, no-break space, a line break, bytes that are no letters
 NAMES = ["\U0001f469\u200d\U0001f3a8.png", "می\u200cخواهم.png", "10.00\u202fAM.png", "a\u00a0b.png", "a\nb.png"]
+
+
+def test_an_import_that_was_cut_off_goes_on_at_the_next_start(
+    data: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imported, "PORTION", 1)
+    store = store_in(data)
+    looks = iter([False, False, True])
+    store.import_folder(folder, stopped=lambda: next(looks, True))
+    here = seeds(store)
+    assert 0 < len(here) < 3
+    assert not store.other_folders()[0].gone
+    store.close()
+    store = store_in(data)
+    store.care()
+    assert seeds(store) == {11, 12, 13}
+    assert [found.gone for found in store.imported_folders()] == [0]
+    store.close()
+
+
+def test_a_picture_that_lies_in_two_folders_stays_when_one_is_taken_out(
+    data: Path, folder: Path, tmp_path: Path
+) -> None:
+    second = tmp_path / "second"
+    second.mkdir()
+    foreign(second / "other.png", "another", 15)
+    shutil.copy2(folder / "a castle.png", second)
+    store = store_in(data)
+    store.import_folder(folder)
+    store.import_folder(second)
+    store.forget_folder(folder)
+    assert seeds(store) == {15}
+    store.close()
+    store = store_in(data)
+    store.care()
+    assert seeds(store) == {11, 15}
+    store.close()
 
 
 def test_names_that_hold_invisible_letters(data: Path, tmp_path: Path) -> None:
