@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 _ID = re.compile(r"\d{8}-\d{6}-\d{6}-[0-9a-f]{8}")
 _STAMP = "%Y%m%d-%H%M%S-%f"
 _TIME = re.compile(r"(\d{4})(\d{2})(\d{2})-(\d{2})(\d{2})(\d{2})-(\d{6})", re.ASCII)
+YEAR_MIN, YEAR_MAX = 1970, 9998  # Windows knows no local time before, and nobody one after
 _AHEAD_AT_MOST = timedelta(days=400)
 
 
@@ -27,14 +28,18 @@ def new_id(now: datetime, last: str) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether a text has the form of an id and names a real moment; ids in foreign files may hold anything."""
+    """Whether a text has the form of an id and names a moment to be believed; ids in foreign files may hold anything."""
     if not isinstance(text, str) or _ID.fullmatch(text) is None or not text.isascii():
         return False
     try:
-        time_of(text)
+        return is_believable(time_of(text))
     except ValueError:
         return False
-    return True
+
+
+def is_believable(moment: datetime) -> bool:
+    """Whether a picture can be from this moment: at the ends of the calendar there is no local time to show."""
+    return YEAR_MIN <= moment.year <= YEAR_MAX
 
 
 def time_of(picture_id: str) -> datetime:

@@ -24,7 +24,7 @@ from studio.core.recipe import ImageRef, Recipe
 from studio.core.recipe_text import from_text, to_text
 from studio.gallery.chunks import PngTexts, read_texts
 from studio.gallery.durable import read_regular
-from studio.gallery.names import is_id, shown, time_of
+from studio.gallery.names import is_believable, is_id, shown, time_of
 from studio.gallery.parameters import model_name, parameters_text
 
 SCHEMA = 1
@@ -108,11 +108,11 @@ def recipe_of(source: Path | bytes) -> tuple[Recipe, MadeWith | None, dict[str, 
 
 
 def pixels_of(source: Path | bytes) -> Pixels:
-    """The pixels of a picture of the studio. Raises BadInputImage."""
+    """The pixels of a picture of the history, also of a JPEG or WebP of another program. Raises BadInputImage."""
     name = "This picture" if isinstance(source, bytes) else f"“{shown(source.name)}”"
     try:
         data = source if isinstance(source, bytes) else read_regular(source, FILE_MAX)
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as image:
             whole = image.convert("RGB")
         return Pixels(width=whole.width, height=whole.height, data=whole.tobytes())
     except Exception as error:  # a decoder may raise anything on damaged bytes
@@ -291,7 +291,8 @@ def _items(value: object, most: int = _LIST_MAX) -> list[object]:
 def _moment(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        return None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        whole = None if moment is None else moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+        return whole if whole is not None and is_believable(whole) else None
     except (ValueError, OverflowError):
         return None
 

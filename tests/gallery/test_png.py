@@ -26,7 +26,7 @@ from studio.core.recipe import PROMPT_MAX, ControlUse, ImageRef, ModelRef, Recip
 from studio.core.recipe_text import to_text
 from studio.gallery import png
 from studio.gallery.chunks import CHUNK_MAX, SIGNATURE
-from studio.gallery.names import new_id
+from studio.gallery.names import new_id, time_of
 from tests.gallery.makers import MADE_WITH, control, encoded, noise, recipe, sketch
 
 NOW = datetime(2026, 11, 21, 14, 30, 5, 123456, tzinfo=UTC)
@@ -326,3 +326,21 @@ def test_a_sheet_is_described_and_carries_no_settings_for_other_programs() -> No
     made_with = png.read_imprint(data).made_with
     assert made_with is not None
     assert made_with.sheet.startswith("Steps 10")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_the_pixels_of_other_programs_pictures_can_be_compared(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "theirs"
+    file.write_bytes(encoded(Image.new("RGB", (24, 16), "red"), kind))
+    assert (png.pixels_of(file).width, png.pixels_of(file).height) == (24, 16)
+
+
+@pytest.mark.parametrize("year", [1, 1899, 9999])
+def test_a_time_that_no_picture_can_be_from_is_not_believed(year: int) -> None:
+    """At the ends of the calendar a moment has no local time, and an id of that time would stand first for ever."""
+    moment, picture_id = datetime(year, 12, 31, 23, tzinfo=UTC), f"{year:04}1231-230000-000000-deadbeef"
+    data = png.encode(noise(8), recipe(), MADE_WITH, picture_id, moment, {})
+    imprint = png.read_imprint(data)
+    assert (imprint.id, imprint.created) == ("", None)
+    good = "20261126-034159-714375-2c595117"
+    assert png.read_imprint(png.encode(noise(8), recipe(), MADE_WITH, good, moment, {})).created == time_of(good)
