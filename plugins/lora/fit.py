@@ -37,10 +37,11 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that fits, and of how many layers in the file."""
+    """All that fits, of how many layers in the file, and its keys that are of no kind known here."""
 
     fits: tuple[Fit, ...]
     layers: int
+    strange: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,7 +73,7 @@ def plan(name: str, header: WeightHeader, denoiser: Denoiser) -> Plan:
             "It was made for another kind of model; choose another file or model.",
             detail=", ".join(sorted(header.shapes)[:5]),
         )
-    return Plan(tuple(fits), len(found))
+    return Plan(tuple(fits), len(found), tuple(key for key in header.shapes if read_name(key) is None))
 
 
 def _group(header: WeightHeader) -> dict[tuple[Network, str], _Found]:

@@ -87,7 +87,10 @@ def _change(fit: Fit, tensors: dict[str, Tensor]) -> Change:
 
 
 def _notes(name: str, fitting: Plan) -> tuple[str, ...]:
-    used = len(fitting.fits)
-    if used == fitting.layers:
-        return ()
-    return (f"Of {fitting.layers} layers in “{name}”, {used} were used; the others are not in this model.",)
+    used, notes = len(fitting.fits), []
+    if used < fitting.layers:
+        notes.append(f"Of {fitting.layers} layers in “{name}”, {used} were used; the others are not in this model.")
+    if fitting.strange:
+        count, first = len(fitting.strange), fitting.strange[0]
+        notes.append(f"“{name}” also holds tensors of a kind that is not used here: {count}, such as {first}.")
+    return tuple(notes)

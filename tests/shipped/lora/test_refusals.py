@@ -92,3 +92,13 @@ def test_a_changed_file_is_read_again_and_few_are_kept(plugin: ModuleType, model
     save_file(tensors | {name: torch.tensor(4.0), "x.alpha": torch.tensor(1.0)}, tmp_path / "5.safetensors")
     with adapter.attach(model, use(tmp_path / "5.safetensors")):
         assert torch.allclose(layer.weight, plain + 2 * product, atol=1e-7)
+
+
+def test_tensors_of_another_kind_among_a_loras_are_told(plugin: ModuleType, model: Denoiser, tmp_path: Path) -> None:
+    """LyCORIS files mix kinds: norms beside LoCons, say. What is left out may be what the artist misses."""
+    tensors, _ = kohya(model, ATTENTION)
+    strange = "lora_unet_down_blocks_0_attentions_0_norm.w_norm"
+    save_file(tensors | {strange: torch.zeros(16)}, tmp_path / "a.safetensors")
+    with plugin.LoraAdapter().attach(model, use(tmp_path / "a.safetensors")) as steering:
+        said = f"“a.safetensors” also holds tensors of a kind that is not used here: 1, such as {strange}."
+        assert steering.notes == (said,)
