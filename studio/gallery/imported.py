@@ -21,7 +21,7 @@ from studio.core.picture import Picture
 from studio.gallery.durable import read_regular
 from studio.gallery.foreign.door import FILE_MAX, OURS, read_foreign
 from studio.gallery.index import GONE, UNREAD, Folder, Index, Place
-from studio.gallery.names import is_storable, new_id, time_of
+from studio.gallery.names import is_storable, new_id, shown, time_of
 from studio.gallery.png import read_imprint
 from studio.gallery.rows import UNKNOWN, Entry, row_of
 
@@ -126,6 +126,9 @@ def check_folder(folder: Path, own: Path) -> Path:
     clean = Path(os.path.abspath(folder))
     if not clean.is_dir():
         raise StudioError(f"“{clean.name}” is not a folder that can be read.", "Nothing was imported.", str(clean))
+    if not is_storable(str(clean)):
+        name = shown(clean.name)
+        raise StudioError(f"The name of “{name}” holds bytes that are no letters.", "Rename it; nothing was imported.")
     mine = Path(os.path.abspath(own))
     if clean == mine or clean in mine.parents or mine in clean.parents:
         raise StudioError(

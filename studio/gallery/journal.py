@@ -17,7 +17,7 @@ from studio.core.library import Marks
 from studio.core.safe_files import sync_names
 from studio.gallery.durable import make_folder
 from studio.gallery.marks import marks_from, marks_text
-from studio.gallery.names import is_id
+from studio.gallery.names import is_id, is_storable
 
 LINE_MAX = 200_000
 
@@ -121,6 +121,6 @@ def _take(told: Told, record: object) -> None:
         told.marks[picture] = marks_from(record)
     elif isinstance(hide, str) and is_id(hide):
         told.hidden[hide] = record.get("hidden") is True
-    elif isinstance(folder, str) and folder:
+    elif isinstance(folder, str) and folder and is_storable(folder):
         watched = record.get("watched")
         told.folders[folder] = watched if isinstance(watched, bool) else None

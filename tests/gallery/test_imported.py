@@ -253,6 +253,21 @@ def test_a_file_that_claims_to_be_huge_does_not_end_it(data: Path, folder: Path,
     store.close()
 
 
+def test_a_folder_whose_name_is_no_text_is_refused_and_leaves_nothing(data: Path, tmp_path: Path) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    odd.mkdir()
+    foreign(odd / "a.png", "a ship", 11)
+    store = store_in(data)
+    with pytest.raises(StudioError, match="bytes that are no letters"):
+        store.import_folder(odd, watched=True)
+    assert store.imported_folders() == ()
+    store.close()
+    (data / "marks.jsonl").write_text('{"folder": "\\ud800", "watched": true}\n')  # what a journal is made to say
+    store = store_in(data)
+    assert store.imported_folders() == () and store.notices == ()
+    store.close()
+
+
 def test_an_import_can_be_stopped(data: Path, folder: Path) -> None:
     store = store_in(data)
     assert store.import_folder(folder, stopped=lambda: True).added == 0
