@@ -332,6 +332,15 @@ def test_what_is_scrolled_to_is_not_below_the_heading(open_view: Open) -> None:
     assert bar.value() == 0
 
 
+def test_where_a_tile_has_no_room_its_upper_part_is_shown(open_view: Open) -> None:
+    view = open_view(days(60, 20))
+    view.resize(view.width(), view._cell(0).height() + HEADING_PX - 20)
+    view.grab()
+    for row in (0, 3, 20, 0):
+        view.scrollTo(view.model().index(row, 0))
+        assert HEADING_PX <= view._cell(row).top() <= HEADING_PX + 8, row
+
+
 def test_the_scroll_bar_says_where_one_would_be(open_view: Open) -> None:
     view = open_view(days(60, 20))
     bar, bubble = view.verticalScrollBar(), view.bubble

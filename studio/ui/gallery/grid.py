@@ -190,7 +190,7 @@ class TileGrid(QAbstractItemView):
         elif hint == QAbstractItemView.ScrollHint.PositionAtTop or top < bar.value():
             bar.setValue(top - gap)
         elif box.y + box.height > bar.value() + room:
-            bar.setValue(box.y + box.height + GAP - room)
+            bar.setValue(min(box.y + box.height + GAP - room, top - gap))  # with little room its upper part
 
     def horizontalOffset(self) -> int:
         return 0
