@@ -131,7 +131,9 @@ def import_folder(shelf: Shelf, path: Path, watched: bool, on_change: OnChange, 
     try:
         shelf.journal.folder(folder, watched)
     except OSError as error:
-        raise storage_problem("The folder could not be imported", "nothing changed", path, error) from None
+        raise storage_problem(
+            "The folder could not be imported", "nothing changed", shelf.folders.root, error
+        ) from None
     with shelf.lock:
         shelf.look(shelf.absorb)
     known = next((known for known in shelf.look(Index.folders) if known.folder == folder), None)
@@ -152,7 +154,9 @@ def forget_folder(shelf: Shelf, path: Path) -> None:
     try:
         shelf.journal.folder(folder, None)
     except OSError as error:
-        raise storage_problem("The folder could not be taken out", "it stays in the history", path, error) from None
+        raise storage_problem(
+            "The folder could not be taken out", "it stays in the history", shelf.folders.root, error
+        ) from None
     shelf.look(shelf.absorb)
     for other in shelf.look(Index.folders):  # what they have in common with it was passed over there
         if not other.gone:

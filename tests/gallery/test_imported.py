@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
-from studio.core.errors import StudioError
+from studio.core.errors import StorageProblem, StudioError
 from studio.core.library import Query
 from studio.gallery import imported
 from studio.gallery.store import GalleryStore
@@ -265,6 +265,16 @@ def test_a_folder_whose_name_is_no_text_is_refused_and_leaves_nothing(data: Path
     (data / "marks.jsonl").write_text('{"folder": "\\ud800", "watched": true}\n')  # what a journal is made to say
     store = store_in(data)
     assert store.imported_folders() == () and store.notices == ()
+    store.close()
+
+
+def test_a_library_that_takes_no_folder_is_named_as_what_refuses(data: Path, folder: Path) -> None:
+    (data / "marks.jsonl").mkdir(parents=True)
+    store = store_in(data)
+    for wish in (store.import_folder, store.forget_folder):
+        with pytest.raises(StorageProblem) as caught:
+            wish(folder)
+        assert str(data) in caught.value.hint and str(folder) not in caught.value.hint
     store.close()
 
 
