@@ -119,6 +119,9 @@ def _rebuild(arguments: argparse.Namespace) -> int:
     folders = arguments.folders
     with _alone(arguments):
         kept = set_aside(folders.index) if folders.index.exists() else None
+        if folders.index.exists():
+            hint = f"Allow writing to {folders.root}, then try again."
+            raise StorageProblem("The index cannot be put aside, so it is left as it is.", hint)
         store = GalleryStore(folders).open()
         store.visit_folders(everything=True)
         count, notices = store.count(), store.notices

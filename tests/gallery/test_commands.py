@@ -100,6 +100,17 @@ def test_single_files_are_copied(data: Path, folder: Path, capsys: pytest.Captur
     assert (status, out) == (2, "") and "is not a folder" in err
 
 
+def test_a_rebuild_that_the_folder_does_not_allow_is_told(
+    data: Path, made: tuple[Picture, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.gallery.index_file.set_aside", lambda _: None)
+    status, out, err = run(capsys, "gallery", "rebuild", "--data", data)
+    assert (status, out) == (2, "") and "left as it is" in err
+    store = store_in(data)
+    assert store.get(made[0].id) == made[0]
+    store.close()
+
+
 def test_rebuild(data: Path, made: tuple[Picture, ...], folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "gallery", "import", folder, "--data", data)[1].startswith(
         "From the folder “my pictures” 3 pictures came"
