@@ -85,6 +85,17 @@ def test_wrong_input_is_one_sentence(
     assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["plot", "--columns", "steps=1-2"], ["render"]])
+def test_nothing_is_made_that_could_not_be_saved(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setattr("studio.engine.make_engine", lambda *_, **__: pytest.fail("an engine was made"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "pictures").write_text("in the way")
+    assert main([*command, "--prompt", "x", "--data", str(tmp_path / "data")]) == 2
+    assert "nothing was made" in capsys.readouterr().err
+
+
 class Killed(Picky):
     """Ends the process, as it were, with the second picture; `made` are the steps of the pictures it began."""
 

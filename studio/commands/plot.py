@@ -68,6 +68,7 @@ def make_plot(arguments: argparse.Namespace) -> int:
             for number in left:
                 print(cell_words(plot, plot.cells[number]))
             return 0
+        store.check_writable()
         with _engine(arguments.folders, store, arguments.device, library) as engine:
             _make_all(plot, left, cells, kept, engine, store)
         if not any(picture for picture, _ in cells):

@@ -156,6 +156,7 @@ def render(arguments: argparse.Namespace) -> int:
             vae=ModelRef(name=vae) if vae else None,
         )
         check_detectors(recipe, annotators)
+        store.check_writable()
         picture, rate = _make(recipe, folders, store, arguments.device, room.host(), library, annotators)
         if arguments.out:
             _copy(picture.file, arguments.out)

@@ -109,6 +109,16 @@ class Shelf:
         if self.read_only:
             raise StorageProblem(_READ_ONLY, "Close the other window, or work there; nothing was changed.")
 
+    def probe(self, kept: str = "nothing was made") -> None:
+        """Raise StorageProblem when no picture can be saved, as far as that can be seen before."""
+        try:
+            make_folder(self.folders.pictures)
+            probe = self.folders.pictures / f"probe.{secrets.token_hex(4)}{PART}"  # swept like any part after a kill
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        except OSError as error:
+            raise storage_problem("Pictures cannot be saved", kept, self.folders.pictures, error) from None
+
     def put(self, picture: Picture) -> None:
         """Write the row of a picture that was saved; what fails is made up for later."""
         with self.lock:
@@ -236,13 +246,9 @@ class Shelf:
 
     def _probe(self) -> None:
         try:
-            make_folder(self.folders.pictures)
-            probe = self.folders.pictures / f"probe.{secrets.token_hex(4)}{PART}"  # swept like any part after a kill
-            probe.touch(exist_ok=False)
-            probe.unlink()
-        except OSError as error:
-            what, kept = "Pictures cannot be saved", "until then they stay in memory only"
-            self.notice(str(storage_problem(what, kept, self.folders.pictures, error)))
+            self.probe("until then they stay in memory only")
+        except StorageProblem as problem:
+            self.notice(str(problem))
 
 
 def _far_ahead() -> str:

@@ -64,6 +64,11 @@ class GalleryStore:
         self._shelf.open(compare=False)
         return self
 
+    def check_writable(self) -> None:
+        """Raise StorageProblem when no picture could be saved: before work whose outcome lives in memory only."""
+        self._shelf.check_writable()
+        self._shelf.probe()
+
     def finish_saves(self) -> None:
         """Finish or clear away what a kill interrupted between a picture's bytes and its name. Raises nothing."""
         self._shelf.sweep()
