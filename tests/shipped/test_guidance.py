@@ -129,6 +129,33 @@ def test_a_goal_of_the_clean_latents_is_followed_back_to_the_noisy_ones(exact: b
     assert value == pytest.approx(float(whole(latents)))
 
 
+def test_a_gradient_through_16_bits_points_where_one_through_32_does() -> None:
+    """A pixel of many counts for so little that 16-bit floats would round it to a few steps, or to nothing."""
+    steering, colours = _module("steering"), _module("colour_map")
+    torch.manual_seed(0)
+    weights, target = torch.randn(3, 4, 3, 3) / 6, torch.rand(1, 3, 32, 32) * 0.02
+    clean = torch.randn(1, 4, 96, 96) * 0.02
+
+    def slope(dtype: torch.dtype, amplified: float) -> Tensor:
+        def goal(latents: Tensor) -> Tensor:
+            large = torch.nn.functional.interpolate(latents.to(dtype), scale_factor=8)
+            pictures = torch.nn.functional.conv2d(large, weights.to(dtype), padding=1).float()
+            distance: Tensor = -colours.distance(pictures, target, torch.ones(1, 1, 32, 32))
+            return distance
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(steering, "AMPLIFIED", amplified)
+            gradient: Tensor = steering.climb(goal, SimpleNamespace(clean=clean, alpha=1.0), exact=False)[0]
+        return gradient.flatten()
+
+    wanted, usual = slope(torch.float32, 1.0), steering.AMPLIFIED
+    assert torch.equal(slope(torch.float32, usual), wanted)
+    likeness = torch.nn.functional.cosine_similarity
+    assert likeness(slope(torch.float16, usual), wanted, dim=0) > 0.9999
+    assert likeness(slope(torch.float16, 1.0), wanted, dim=0) < 0.999, "without it the test would say nothing"
+    assert torch.isfinite(slope(torch.float16, 1e30)).all(), "too much is taken back"
+
+
 @pytest.mark.parametrize("alpha", [0.05, 0.5, 0.99])
 def test_strength_shifts_v_by_the_same_amount_at_every_noise_level(alpha: float) -> None:
     steering = _module("steering")
