@@ -124,6 +124,7 @@ def test_a_missing_detector_says_what_to_get_and_leads_there(qtbot: QtBot, studi
     qtbot.waitUntil(card.get_detector.isVisible, timeout=5000)
     assert use_of(studio).detector == ""
     assert card.map._words == "The detector HED is not here."
+    assert not card.caption.isVisible()
     assert "29 MB" in card.get_detector.text()
     assert "29 MB" in card.detector.itemText(card.detector.currentIndex())
     qtbot.mouseClick(card.get_detector, Qt.MouseButton.LeftButton)

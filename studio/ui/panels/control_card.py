@@ -211,7 +211,8 @@ class ControlCard(QFrame):
         self._show_fetch()
 
     def _show_fetch(self) -> None:
-        """The button below a map that lacks its detector."""
+        """The button below a map that lacks its detector; where there is no map, nothing is said of what is seen."""
+        self.caption.setVisible(not self._failed or self._layer is None or not self._layer.enabled)
         id = self._detector_starter() if self._failed else ""
         starter = self._here.starter(id) if self._here is not None and id else None
         self._offer(self.get_detector, starter)
