@@ -187,6 +187,8 @@ class JobQueue(QObject):
         job = self._jobs.get(job_id)
         if job is None or not job.state.is_final or not job.undecoded or self.refusal is not None:
             return
+        if job_id in self._saving:  # the picture is on its way to the disk already
+            return
         self._unsaved.pop(job_id, None)
         self._jobs[job_id] = replace(job, state=JobState.QUEUED, error=None, step=0, seconds=0.0)
         self._waiting.append(job_id)

@@ -252,6 +252,26 @@ class FullDisk:
         return picture_of(recipe, recipe.seed)
 
 
+def test_decoding_again_does_not_come_between_a_picture_and_its_second_save(qtbot: QtBot, make_queue: Make) -> None:
+    disk, gate = FullDisk(), threading.Event()
+
+    def save_again(failed: Failed, recipe: Recipe, parents: object) -> Picture:
+        gate.wait(10)
+        return disk.save_again(failed, recipe, parents)
+
+    queue, added = make_queue(save=disk.save, save_again=save_again), []
+    queue.picture_added.connect(added.append)
+    job = queue.submit_recipe(Recipe(prompt="", seed=7, steps=1))
+    qtbot.waitUntil(lambda: bool(queue.unsaved_jobs))
+    queue._jobs[job.id] = replace(queue._jobs[job.id], undecoded=True)  # its latents are kept, too
+    disk.full = False
+    queue.retry_save(job.id)
+    queue.decode_again(job.id)
+    gate.set()
+    qtbot.waitUntil(lambda: len(added) == 1)
+    assert queue.jobs[0].state is JobState.DONE and not queue.unsaved_jobs
+
+
 def test_a_picture_survives_a_full_disk(qtbot: QtBot, make_queue: Make) -> None:
     disk = FullDisk()
     queue, failed, added = make_queue(save=disk.save, save_again=disk.save_again), [], []
