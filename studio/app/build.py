@@ -29,6 +29,7 @@ from studio.core.settings import Settings, load_settings, write_text_safely
 from studio.engine import Engine, make_engine
 from studio.engine.annotators import Annotators
 from studio.engine.estimate.budget import Estimator, finder
+from studio.engine.estimate.patches import file_finder
 from studio.engine.intake.places import FilePlaces, all_folders, make_library, own_folders
 from studio.engine.missing import starters
 from studio.engine.models import advice_for, list_models
@@ -282,7 +283,7 @@ def _state(
         control_maps=control_maps,
         intake=intake,
         tokens=Tokens(_CountTokens(places, shelf), threads["tokens"]),
-        budgets=Budgets(draft, queue, Estimator(finder(shelf)), threads["budget"]),
+        budgets=Budgets(draft, queue, Estimator(finder(shelf), files=file_finder(shelf)), threads["budget"]),
         settings=settings,
         settings_saver=saver,
         read_input=images.read,

@@ -172,9 +172,11 @@ def _estimate(picture: Picture, folders: tuple[Path, ...], library: Library | No
     """Bytes that the headers say a picture takes at its peak, on the device it was made on; None where that is not known."""
     from studio.core.events import EngineReady
     from studio.engine.estimate.budget import Estimator, finder, folder_finder
+    from studio.engine.estimate.patches import file_finder, nowhere
 
     made = picture.made_with
-    tell = Estimator(folder_finder(folders) if library is None else finder(library))
+    find, files = (folder_finder(folders), nowhere) if library is None else (finder(library), file_finder(library))
+    tell = Estimator(find, files=files)
     budget = tell(picture.recipe, EngineReady(device=made.device, dtype=made.dtype, memory_bytes=0))
     return None if budget is None else budget.best
 
@@ -296,9 +298,12 @@ def _model(name: str, folders: tuple[Path, ...]) -> tuple[str, tuple[Path, ...]]
 def _path(name: str) -> Path | None:
     """The file or folder that a name is the path of; None for the name of a model."""
     path = Path(name).expanduser()
-    if name and path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
-        return path.resolve()
-    return path.absolute() if path.is_file() else None
+    try:
+        if name and path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
+            return path.resolve()
+        return path.absolute() if path.is_file() else None
+    except OSError:  # longer than any path can be
+        return None
 
 
 def _make(

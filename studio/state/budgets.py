@@ -77,4 +77,5 @@ def _demand(draft: Draft) -> tuple[object, ...]:
     """What of a draft decides how much memory it takes."""
     nets = tuple((layer.use.kind, layer.use.net) for layer in draft.controls if layer.enabled)
     guided = draft.guidance_scale > 1
-    return draft.model, draft.refiner, draft.vae, draft.size, draft.exact, nets, guided, len(draft.plugins)
+    plugins = tuple(layer.use.files for layer in draft.plugins if layer.enabled)
+    return draft.model, draft.refiner, draft.vae, draft.size, draft.exact, nets, guided, plugins

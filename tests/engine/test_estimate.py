@@ -17,7 +17,7 @@ from studio.core.choices import ControlKind
 from studio.core.errors import ModelMissing
 from studio.core.events import EngineReady
 from studio.core.paths import RESOURCES
-from studio.core.recipe import ControlUse, ImageRef, ModelRef, Recipe, Size
+from studio.core.recipe import ControlUse, FileRef, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 from studio.engine.checkpoints import CONFIGS
 from studio.engine.estimate.arena import Arena
 from studio.engine.estimate.budget import Estimator, folder_finder
@@ -102,6 +102,38 @@ def test_what_takes_part_is_counted(tiny_folder: Path) -> None:
     assert refined.unet > base.unet
     assert refined.unet_alone == max(base.unet, refined.unet - base.unet)
     assert stages_of(replace(plain, guidance_scale=1.0), CPU, places, Headers()).painting < base.painting
+
+
+def test_what_loras_keep_aside_is_counted_once(tiny_folder: Path, tmp_path: Path) -> None:
+    """Each layer that is changed lies there twice, whatever the rank and however many files change it."""
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    def lora(name: str, *layers: str, rank: int) -> FileRef:
+        halves = {"lora_down": torch.zeros(rank, 32, 3, 3), "lora_up": torch.zeros(16, rank, 1, 1)}
+        save_file({f"{x}.{half}.weight": t.clone() for x in layers for half, t in halves.items()}, tmp_path / name)
+        return FileRef(name=name, sha256="0" * 64)
+
+    def layer(ref: FileRef) -> PluginUse:
+        return PluginUse(plugin=PluginRef(id="lora"), type="adapter", part="lora", files=(("file", ref),))
+
+    one, both = lora("one.safetensors", "lora_unet_a", rank=4), lora("two.safetensors", "lora_unet_a", "b", rank=2)
+    save_file({"proj.weight": torch.zeros(7, 11)}, tmp_path / "eye.safetensors")
+    eye = FileRef(name="eye.safetensors", sha256="0" * 64)
+    plain, places = replace(RECIPE, model=ModelRef(name="sd1")), find(tiny_folder)
+    gone = FileRef(name="gone.safetensors", sha256="0" * 64)
+
+    def told(*refs: FileRef) -> Any:
+        recipe = replace(plain, plugins=tuple(map(layer, refs)))
+        path = {ref.name: tmp_path / ref.name for ref in (one, both, eye)}
+        return stages_of(recipe, CPU, places, Headers(), lambda ref: path.get(ref.name))
+
+    product = 16 * 32 * 9 * 4
+    assert [told(*refs).kept for refs in ((), (one,), (both,), (one, both), (gone,))] == [
+        0, product, 2 * product, 2 * product, 0,
+    ]  # fmt: skip
+    assert told(both).at(Level.WHOLE) == told().at(Level.WHOLE) + 2 * product
+    assert (told(eye).looking, told(eye).kept, told(one).looking) == (7 * 11 * 4, 0, 0)
 
 
 def test_the_level_that_will_be_used() -> None:

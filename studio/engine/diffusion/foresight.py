@@ -9,6 +9,7 @@ from studio.core.budget import Budget, Level
 from studio.core.events import EngineReady
 from studio.core.recipe import Recipe
 from studio.engine.estimate.budget import Estimator, finder, folder_finder
+from studio.engine.estimate.patches import file_finder
 from studio.engine.intake.library import Library
 
 
@@ -16,7 +17,10 @@ class Foresight:
     """Looks ahead over the artist's files. Obeys `__call__(recipe, levels, ready)`."""
 
     def __init__(self, library: Library | None, folders: tuple[Path, ...]) -> None:
-        self._tell = Estimator(folder_finder(folders) if library is None else finder(library))
+        if library is None:
+            self._tell = Estimator(folder_finder(folders))
+        else:
+            self._tell = Estimator(finder(library), files=file_finder(library))
 
     def __call__(self, recipe: Recipe, levels: tuple[Level, ...], ready: EngineReady) -> Level:
         """The level to begin with: one of `levels`, best first."""
