@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studio.core.errors import StorageProblem
+from studio.core.errors import StorageProblem, StudioError
 from studio.core.library import BadQuery, Query, Sort
 
 if TYPE_CHECKING:
@@ -176,11 +177,17 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _forget(arguments: argparse.Namespace) -> int:
+    from studio.gallery.names import shown
     from studio.gallery.store import GalleryStore
 
     store = GalleryStore(arguments.folders)
-    store.forget_folder(arguments.folder)
-    store.close()
+    try:
+        if os.path.abspath(arguments.folder) not in [known.folder for known in store.imported_folders()]:
+            name = shown(str(arguments.folder))
+            raise StudioError(f"The history shows no pictures of a folder “{name}”.", "Nothing was changed.")
+        store.forget_folder(arguments.folder)
+    finally:
+        store.close()
     if arguments.json:
         print(json.dumps({"forgotten": str(arguments.folder)}))
     else:

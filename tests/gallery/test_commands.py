@@ -128,5 +128,7 @@ def test_rebuild(data: Path, made: tuple[Picture, ...], folder: Path, capsys: py
     assert (status, out) == (2, "")
     assert err.startswith("The library is open elsewhere (")
     lock.release()
+    status, out, err = run(capsys, "gallery", "forget", folder.with_name("my picturse"), "--data", data)
+    assert (status, out) == (2, "") and "no pictures of a folder" in err
     assert run(capsys, "gallery", "forget", folder, "--data", data)[0] == 0
     assert len(json.loads(run(capsys, "gallery", "list", "--json", "--data", data)[1])) == 3
