@@ -6,6 +6,7 @@ Every command walks the same path as the window: draft -> recipe -> engine -> st
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -34,6 +35,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; no command opens the window. Returns the exit status: 0 done, 2 wrong input, 1 anything else."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names of files hold bytes that are no letters, consoles lack letters
+        sys.stdout.reconfigure(errors="backslashreplace")
     rest, data = _take_data(list(argv))
     arguments = _parser().parse_args(rest)
     arguments.folders = Folders(root=data or _user_data())

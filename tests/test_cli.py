@@ -1,6 +1,9 @@
 """The command line: wrong input is one sentence on stderr and status 2, right input is JSON that a program can read."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +48,7 @@ def run(arguments: list[str]) -> int:
         [*RENDER, "--scheduler", "Euler a Karras"],
         [*RENDER, "--model", "nowhere"],
         [*RENDER, "--model", "no/such/folder"],
+        [*RENDER, "--model", "x" * 5000],
         [*RENDER, "--control", "scribble"],
         [*RENDER, "--control", "magic=a.png"],
         [*RENDER, "--control", "scribble=missing.png"],
@@ -127,6 +131,16 @@ def test_the_recipe_of_a_sheet_says_that_it_is_one(data: Path, capsys: pytest.Ca
 
 def store_at(data: Path) -> GalleryStore:
     return GalleryStore(Folders(root=data))
+
+
+def test_a_file_whose_name_is_no_text_can_be_named(data: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/\xff.png"
+    with open(odd, "wb") as stream:
+        stream.write(b"no picture")
+    command = [sys.executable, "main.py", "verify", odd, "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONUTF8": "1"}, check=False)
+    assert b"Traceback" not in done.stderr
+    assert done.stdout.decode().startswith(f"{tmp_path}/\\udcff.png  not verified: ")
 
 
 def test_a_control_file_may_have_commas_and_equal_signs() -> None:

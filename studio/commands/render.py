@@ -299,7 +299,11 @@ def _path(name: str) -> Path | None:
     """The file or folder that a name is the path of; None for the name of a model."""
     path = Path(name).expanduser()
     try:
-        if name and path.is_dir() and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists()):
+        if (
+            name
+            and path.is_dir()
+            and (path.is_absolute() or len(path.parts) > 1 or (path / "model_index.json").exists())
+        ):
             return path.resolve()
         return path.absolute() if path.is_file() else None
     except OSError:  # longer than any path can be
