@@ -163,7 +163,7 @@ def forget_folder(shelf: Shelf, path: Path) -> None:
             shelf.look(partial(mark_folder, folder=other, gone=UNREAD))
 
 
-def empty_trash(shelf: Shelf) -> int:
+def empty_trash(shelf: Shelf, thumbnails: Thumbnails) -> int:
     """Delete for good what lies in the trash: how many pictures. Only ever on the artist's own wish.
 
     Copies of other programs' pictures are ours to delete too; the artist's own folders are not touched and what is
@@ -179,6 +179,8 @@ def empty_trash(shelf: Shelf) -> int:
             what, kept = "The trash could not be emptied", f"{len(deleted):,} pictures are deleted, the others kept"
             raise storage_problem(what, kept, shelf.folders.trash, error) from None
         finally:
+            for picture_id in deleted:
+                thumbnails.forget(picture_id)
             shelf.look(lambda index: index.forget(deleted))
     return len(deleted)
 

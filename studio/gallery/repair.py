@@ -64,7 +64,7 @@ def sweep(folders: Folders) -> Swept:
     """Deal with every `.part` that nobody is writing.
 
     A complete picture gets its name, as the save would have given it; others with bytes in them go to the trash.
-    Parts of control pictures and thumbnails can be made again and are removed.
+    Parts of control pictures, copies and thumbnails can be made again and are removed.
     """
     recovered = unfinished = 0
     for part, final in leftover_parts(folders.pictures):
@@ -78,7 +78,7 @@ def sweep(folders: Folders) -> Swept:
             else:
                 move_new(part, folders.trash / "unfinished" / part.name)
                 unfinished += 1
-    for folder in (folders.inputs, folders.thumbnails):
+    for folder in (folders.inputs, folders.imported, folders.thumbnails):
         for part, _ in leftover_parts(folder):
             with suppress(OSError):
                 part.unlink()

@@ -228,7 +228,7 @@ class GalleryStore:
 
         Raises StorageProblem; what was deleted by then stays deleted.
         """
-        return care.empty_trash(self._shelf)
+        return care.empty_trash(self._shelf, self._thumbnails)
 
     def care(self, on_change: OnChange = lambda: None, stopped: Stopped = lambda: False) -> None:
         """All that `open_quickly` left out, and copies, looks, other folders: for a thread of its own; may take long.

@@ -33,7 +33,7 @@ class Thumbnails:
 
     def thumbnail(self, picture: Picture) -> Pixels:
         """RGB pixels with a long side of at most 256. Raises BadInputImage when the picture's file cannot be read."""
-        cached = self._folder / picture.id[:8] / f"{picture.id}.jpg" if is_id(picture.id) else None
+        cached = self._file(picture.id)
         if cached is not None:
             with suppress(Exception):  # a cache: whatever is wrong with it, it is made again
                 return _pixels(read_regular(cached, _CACHE_FILE_MAX), ("JPEG",), SIDE)
@@ -42,6 +42,16 @@ class Thumbnails:
             with suppress(OSError):
                 _keep(cached, small)
         return small
+
+    def forget(self, picture_id: str) -> None:
+        """The picture is deleted for good."""
+        cached = self._file(picture_id)
+        if cached is not None:
+            with suppress(OSError):
+                cached.unlink()
+
+    def _file(self, picture_id: str) -> Path | None:
+        return self._folder / picture_id[:8] / f"{picture_id}.jpg" if is_id(picture_id) else None
 
     def prune(self) -> None:
         """Delete the oldest thumbnails when all together take more than 2 GB; they are made again when needed."""

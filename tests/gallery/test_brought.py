@@ -139,8 +139,11 @@ def test_the_copy_of_another_programs_picture_goes_with_the_trash(data: Path, tm
     assert seeds(store) == set() and seeds(store, "is:trash") == {11}
     store.restore(picture_id)
     assert seeds(store) == {11}
+    store.thumbnail(store.restore(picture_id))
     store.remove(picture_id)
+    assert list(data.rglob(f"{picture_id}.jpg"))
     assert store.empty_trash() == 1
+    assert not list(data.rglob(f"{picture_id}.jpg")), "nor is it there small"
     assert not list((data / "imported").iterdir()) and castle.exists()
     assert seeds(store, "is:trash") == set()
     assert store.bring([castle]).added == (picture_id,)
@@ -149,6 +152,18 @@ def test_the_copy_of_another_programs_picture_goes_with_the_trash(data: Path, tm
     store = store_in(data)
     store.care()
     assert seeds(store) == {11}, "what was said of it before does not hide it"
+    store.close()
+
+
+def test_what_a_kill_left_of_a_copy_is_cleared_away(data: Path, tmp_path: Path) -> None:
+    foreign(tmp_path / "castle.png", "a castle", 11)
+    store = store_in(data)
+    store.bring([tmp_path / "castle.png"])
+    store.close()
+    (data / "imported" / "ship.png.0a1b2c3d.part").write_bytes(b"half of it")
+    store = store_in(data)
+    assert [file.name for file in (data / "imported").iterdir()] == ["castle.png"]
+    assert seeds(store) == {11}
     store.close()
 
 
