@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from studio.core.model_files import Prediction, Traits
+from studio.core.errors import ModelMissing
+from studio.core.model_files import Family, Prediction, Traits
 from studio.core.recipe import ModelRef, Recipe, Size
 from studio.core.weights import WeightHeader
 from studio.engine import checkpoints
@@ -34,6 +36,29 @@ def test_a_folder_paints_as_it_is_said_to_predict(tmp_path: Path) -> None:
         assert velocity != noise
         library.answer(library.installed()[0], prediction=Prediction.EPSILON, zero_snr=False)
         assert engine.render(PLAIN, lambda progress: True).pixels == noise
+    finally:
+        engine.close()
+
+
+def test_a_vae_is_refused_where_it_is_said_to_be_for_other_latents(tmp_path: Path) -> None:
+    """All of them have four channels: nothing but what is said keeps an SD 1.x one from painting noise for SDXL."""
+    from studio.engine.diffusion.engine import DiffusionEngine
+    from tests.engine import tiny_models
+
+    models = tmp_path / "models"
+    tiny_models.build_sd2(models / "lake")
+    tiny_models.build_sdxl(models / "river")
+    tiny_models._vae().save_pretrained(models / "vae" / "clear")
+    library = Library((models,), said=Said(tmp_path / "said.json"))
+    engine = DiffusionEngine((models,), lambda ref: b"", "cpu", library=library)
+    asked = replace(PLAIN, vae=ModelRef(name="clear"))
+    try:
+        engine.render(asked, lambda progress: True)  # nobody has said anything
+        vae = next(file for file in library.installed() if file.name == "clear")
+        library.answer(vae, family=Family.SD1)
+        with pytest.raises(ModelMissing, match=r"made for SD 1\.x models; “river” is SDXL"):
+            engine.render(asked, lambda progress: True)
+        engine.render(replace(asked, model=ModelRef(name="lake")), lambda progress: True)  # SD 2.x has SD 1.x's latents
     finally:
         engine.close()
 

@@ -42,6 +42,8 @@ from studio.engine.models import (
     weight_files,
 )
 
+_LATENTS = {Family.SD1: Family.SD1, Family.SD2: Family.SD1, Family.SDXL: Family.SDXL, Family.REFINER: Family.SDXL}
+"""Whose latents a family has: a VAE for other ones of as many channels paints noise."""
 MINI_CHANNELS = 16  # of Studio Mini's latents; Stable Diffusion has 4
 _Stamps = tuple[tuple[str, int, int], ...]
 _Key = tuple[Path, _Stamps, torch.dtype, Traits | None]
@@ -147,6 +149,12 @@ class ModelPool:
     def vae(self, ref: ModelRef, model: Model, exact: bool) -> Any:
         """A VAE of this name, to be used with a model. Raises `ModelMissing`."""
         place, key = self._place(ref, exact, Kind.VAE)
+        told = _LATENTS.get(key[3].family) if key[3] is not None else None
+        if told is not None and told is not _LATENTS.get(Family(model.family), told):
+            raise ModelMissing(
+                f"The VAE “{ref.name}” was made for {in_words(told)} models; “{model.name}” is {in_words(model.family)}.",
+                "Choose another VAE, or none. What it was made for can be corrected on the page Models.",
+            )
         known = key, model.family
         if known not in self._vaes:
             self._vaes.clear()
