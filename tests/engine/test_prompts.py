@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,3 +102,23 @@ def test_towers_of_different_lengths_stand_side_by_side(engine: Any) -> None:
 
     uneven = TextEncoder((first, Tower(Longer(), second.model)), xl=True)
     assert uneven.encode("red house " * 30).states.shape[1] == 154
+
+
+def test_nothing_is_zeros_beside_a_long_prompt_too(tiny_folder: Path) -> None:
+    """As stock pipelines have it for embeddings of any length: what SDXL was trained with where there is no prompt."""
+    from studio.engine.diffusion.parts import load_folder
+
+    text = load_folder("sdxl", tiny_folder / "sdxl", torch.float32, lambda: None).text
+    for prompt, portions in (("a red house", 1), ("a red house, " * 40, 3)):
+        both = text.branches(prompt, "", 2)
+        assert both.states.shape[1] == 77 * portions
+        assert both.pooled is not None and not both.states[0].any() and not both.pooled[0].any()
+        assert text.branches(prompt, "cat", 2).states[0].any()
+
+
+def test_a_short_prompt_beside_a_long_negative_one_stays_on_its_layer(engine: Any) -> None:
+    text = model_of(engine).text
+    skipped, usual = (text.encode("", clip_skip=skip).states for skip in (1, 0))
+    assert not torch.equal(skipped, usual)
+    assert torch.equal(text.branches("a cat", LONG, 2, clip_skip=1).states[1:, 77:], skipped)
+    assert torch.equal(text.branches(LONG, "a cat", 2, clip_skip=1).states[:1, 77:], usual), "it skips no layer"

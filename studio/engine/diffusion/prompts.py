@@ -96,22 +96,26 @@ class TextEncoder:
         positive = self.encode(prompt, clip_skip, weighted, fresh)
         if count == 1:
             return positive
-        negative = self.encode(negative_prompt, 0, weighted, fresh)
         if self._zeros_for_empty and not negative_prompt:
-            negative = _zeros_like(negative)
-        positive, negative = self._as_long(positive, negative, fresh), self._as_long(negative, positive, fresh)
+            negative = _zeros_like(positive)  # all of it, however long
+        else:
+            negative = self.encode(negative_prompt, 0, weighted, fresh)
+        positive, negative = (
+            self._as_long(positive, negative, fresh, clip_skip),
+            self._as_long(negative, positive, fresh),
+        )
         if positive.pooled is None or negative.pooled is None:
             return Encoded(torch.cat([negative.states, positive.states]))
         return Encoded(
             torch.cat([negative.states, positive.states]), torch.cat([negative.pooled, positive.pooled], dim=0)
         )
 
-    def _as_long(self, text: Encoded, other: Encoded, fresh: bool) -> Encoded:
-        """The text with portions of nothing at its end, until it is as long as the other one."""
+    def _as_long(self, text: Encoded, other: Encoded, fresh: bool, clip_skip: int = 0) -> Encoded:
+        """The text with portions of nothing, of its own layer, at its end, until it is as long as the other one."""
         lacking = other.states.shape[1] - text.states.shape[1]
         if lacking <= 0:
             return text
-        empty = self.encode("", 0, True, fresh).states
+        empty = self.encode("", clip_skip, True, fresh).states
         return Encoded(torch.cat([text.states, *[empty] * (lacking // empty.shape[1])], dim=1), text.pooled)
 
     def _encode(self, text: str, clip_skip: int, weighted: bool) -> Encoded:
