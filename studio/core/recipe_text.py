@@ -72,7 +72,10 @@ def draft_from_text(text: str) -> Draft:
         controls=tuple(replace(layer, enabled=True) for layer in controls),
         plugins=tuple(replace(layer, enabled=True) for layer in plugins),
     )
-    expand(all_on, random.Random(0))  # raises for anything out of its range
+    try:
+        expand(all_on, random.Random(0))  # raises for anything out of its range
+    except TypeError as error:  # a value of another kind altogether
+        raise BadRecipe("The draft cannot be read.", "Nothing was changed.", str(error)) from None
     return draft
 
 

@@ -88,7 +88,18 @@ def test_a_fresh_machine_has_an_empty_draft(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"{", b"\xff\xfe", b'{"studio_draft": 1, "steps": "many"', b"[1]", b"0" * 9_000_000]
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"studio_draft": 1, "steps": "many"',
+        b'{"studio_draft": 1, "count": {}}',
+        b'{"studio_draft": 1, "count": 1.5}',
+        b'{"studio_draft": 1, "scheduler": [1]}',
+        b"[1]",
+        b"0" * 9_000_000,
+    ],
 )
 def test_a_damaged_draft_is_set_aside(data: Path, content: bytes) -> None:
     data.mkdir()
