@@ -170,7 +170,7 @@ class Runner:
             texts = self._engine.suggest(errand)
         except BaseException as error:  # as in `run_one`
             self._post(ErrandFailed(id=errand.id, error=in_words(error, "There are no suggestions")))
-            error.__traceback__ = None
+            let_frames_go(error)
         else:
             self._post(Suggested(id=errand.id, texts=texts))
 
@@ -188,7 +188,7 @@ class Runner:
         except BaseException as error:  # also SystemExit and MemoryError out of foreign code: the queue goes on
             self._over(waiting.key)
             self._post(Failed(job_id=job_id, error=_in_words(error), undecoded=self._is_spooled(waiting)))
-            error.__traceback__ = None  # its frames hold tensors
+            let_frames_go(error)
         else:
             self._post(Saving(job_id=job_id))
             self._saver.put(partial(self._save_one, waiting, rendered))
@@ -235,7 +235,7 @@ class Runner:
                     undecoded=self._is_spooled(waiting),
                 )
             )
-            error.__traceback__ = None
+            let_frames_go(error)
         else:
             self._post(Finished(job_id=waiting.job_id, picture=picture, reused=rendered.reused))
             self._over(waiting.key)
@@ -268,6 +268,18 @@ class Runner:
             )
         )
         return True
+
+
+def let_frames_go(error: BaseException) -> None:
+    """Take the traces from an error and from those that it was made of: the window keeps it, and frames hold tensors."""
+    waiting: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            waiting += [one.__cause__, one.__context__]
 
 
 def _place(phase: str, recipe: Recipe) -> str:

@@ -1,6 +1,7 @@
 """The engine thread: order, cancel, broken engines, saving before telling."""
 
 import threading
+import weakref
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -163,3 +164,38 @@ def test_close_in_the_middle_ends_the_thread(start: Callable[..., tuple[Runner, 
     ears.wait(Started)
     assert runner.close(5)
     assert [event.job_id for event in ears.of(Started)] == [1]
+
+
+class Weights:
+    """Stands for gigabytes in a frame."""
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_what_failed_holds_no_weights_while_its_error_is_kept(
+    start: Callable[..., tuple[Runner, Ears]], hidden: bool
+) -> None:
+    """The window keeps errors. One that was made of another one keeps that one's frames, be it from it or from None."""
+    held: list[weakref.ref[Weights]] = []
+
+    class Broken(FakeEngine):
+        def _load(self) -> None:
+            weights = Weights()
+            held.append(weakref.ref(weights))
+            raise ValueError("damaged")
+
+        def render(self, recipe: Recipe, on_progress: Any) -> Rendered:
+            try:
+                self._load()
+            except ValueError as error:
+                if hidden:
+                    raise StudioError("It cannot be loaded.") from None
+                raise StudioError("It cannot be loaded.") from error
+            raise AssertionError
+
+    runner, ears = start(Broken())
+    runner.submit(1, RECIPE)
+    (failed,) = ears.wait(Failed)
+    runner.submit(2, RECIPE)  # the first is over by then
+    ears.wait(Failed, 2)
+    assert isinstance(failed, Failed) and failed.error.headline == "It cannot be loaded."
+    assert held[0]() is None
