@@ -46,6 +46,17 @@ def test_a_model_is_chosen_from_the_page(page: ModelsPage, qtbot: QtBot) -> None
     assert studio.window.models.page is None
 
 
+def test_enter_in_the_list_uses_the_model(page: ModelsPage, qtbot: QtBot) -> None:
+    studio = page.studio
+    page.select(studio.state.model_files.find("house").path)
+    page.activateWindow()
+    page.list.setFocus()
+    qtbot.waitUntil(page.list.hasFocus, timeout=5000)
+    qtbot.keyClick(page.list, Qt.Key.Key_Return)
+    assert studio.draft.draft.model.name == "house"
+    assert studio.window.models.page is None
+
+
 def test_a_lora_becomes_a_layer_without_being_copied(page: ModelsPage, data: Path, qtbot: QtBot) -> None:
     studio = page.studio
     qtbot.waitUntil(lambda: studio.state.plugins.find("lora") is not None, timeout=8000)

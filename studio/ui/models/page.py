@@ -169,7 +169,9 @@ class ModelsPage(QDialog):
         made.setItemDelegate(self._delegate)
         made.setModel(self._models)
         made.selectionModel().currentChanged.connect(lambda *_: self._show_details())
-        made.doubleClicked.connect(self._on_double)
+        made.doubleClicked.connect(self._use)
+        for key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            QShortcut(key, made, lambda: self._use(made.currentIndex()), context=Qt.ShortcutContext.WidgetShortcut)
         return made
 
     def _welcome(self) -> QFrame:
@@ -338,10 +340,9 @@ class ModelsPage(QDialog):
             self.list.setCurrentIndex(self._models.index(row))
 
     # Wishes
-    def _on_double(self, index: QModelIndex | QPersistentModelIndex) -> None:
-        file = self._models.file(index)
-        if not self.details.use.isHidden() and self.details.use.isEnabled():
-            self.use_wished.emit(file)
+    def _use(self, index: QModelIndex | QPersistentModelIndex) -> None:
+        if index.isValid() and not self.details.use.isHidden() and self.details.use.isEnabled():
+            self.use_wished.emit(self._models.file(index))
 
     def _on_answered(self, file: ModelFile, answer: object) -> None:
         if isinstance(answer, tuple):
