@@ -57,6 +57,8 @@ def test_a_refusal_is_said_on_the_page(hub: Hub, studio, qtbot: QtBot) -> None:
     page.name.setText("no name/at all")
     qtbot.keyClick(page.name, Qt.Key.Key_Return)
     assert page.problem.isVisible() and "is not the name of a repository" in page.problem.text()
+    qtbot.keyClick(page.name, Qt.Key.Key_Backspace)
+    assert not page.problem.isVisible()
     page.mirror.setText("ftp:/nowhere at all")
     page.mirror.editingFinished.emit()
     assert "is not the address of a mirror" in page.problem.text()

@@ -105,6 +105,7 @@ class GetModelsPage(QDialog):
         self.name.setClearButtonEnabled(True)
         self.name.returnPressed.connect(self._on_look_up)
         self.name.textChanged.connect(lambda _: self._show())
+        self.name.textEdited.connect(self.problem.hide)  # it was about what stood there
         self.look_up = QPushButton(self.tr("Look up"))
         self.look_up.setAutoDefault(False)
         self.look_up.clicked.connect(self._on_look_up)
