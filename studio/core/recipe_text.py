@@ -298,8 +298,8 @@ def _build(
 
 def _model(item: object) -> ModelRef:
     if isinstance(item, dict):
-        return ModelRef(name=_text(item.get("name")), sha256=_text(item.get("sha256")))
-    return ModelRef(name=_text(item))
+        return ModelRef(name=_clean(_text(item.get("name"))), sha256=_text(item.get("sha256")))
+    return ModelRef(name=_clean(_text(item)))
 
 
 def _dict(value: object) -> Json:

@@ -131,6 +131,14 @@ def test_foreign_text_is_refused_in_words(text: str) -> None:
     assert len(error.value.headline) < 400
 
 
+@pytest.mark.parametrize("field", ["model", "refiner", "vae"])
+def test_a_model_named_by_nothing_that_can_be_written_is_refused(field: str) -> None:
+    """What is read can be written and read again: a draft that could not be was lost at the next start."""
+    fields = json.loads(to_text(Recipe(prompt="x", seed=1)))
+    with pytest.raises(BadRecipe, match="named"):
+        from_text(json.dumps(fields | {field: "\0"}))
+
+
 def test_missing_fields_take_their_defaults() -> None:
     assert from_text('{"studio_recipe": 1, "prompt": "p", "seed": 4}') == Recipe(prompt="p", seed=4)
 
