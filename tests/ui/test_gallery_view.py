@@ -302,6 +302,18 @@ def test_an_empty_history_says_so(open_view: Open) -> None:
     assert chosen(view) == []
 
 
+def test_where_nothing_can_be_scrolled_the_bar_is_empty(open_view: Open, qtbot: QtBot) -> None:
+    view = open_view(MemoryStore(2))
+    bar = view.verticalScrollBar()
+    assert not bar.isEnabled()
+    view.resize(view.width(), 120)
+    view.grab()
+    assert bar.isEnabled()
+    view.resize(view.width(), 600)
+    view.grab()
+    assert not bar.isEnabled()
+
+
 def test_the_day_stays_at_the_edge_while_its_tiles_go_by(open_view: Open) -> None:
     view = open_view(days(60, 20))
     bar, first = view.verticalScrollBar(), view.grid().sections[0]

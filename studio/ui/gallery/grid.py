@@ -120,6 +120,7 @@ class TileGrid(QAbstractItemView):
         bar, room = self.verticalScrollBar(), self.viewport().height()
         anchor = self._anchor
         bar.setRange(0, max(0, grid.height - room))
+        bar.setEnabled(bar.maximum() > 0)  # one that is off shows no handle
         bar.setPageStep(room)
         bar.setSingleStep(max(16, grid.cell // 3))
         if anchor is not None:
