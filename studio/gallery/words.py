@@ -28,5 +28,5 @@ def match_all(words: Iterable[Word]) -> str:
 
 
 def _phrase(word: Word) -> str:
-    text = spaced(word.text).replace('"', " ").replace("\x00", " ")
+    text = spaced(word.text).replace('"', " ").replace("\x00", " ").encode("utf-8", "replace").decode()
     return f'"{text}" *' if word.prefix else f'"{text}"'

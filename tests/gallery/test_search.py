@@ -112,6 +112,7 @@ def seeds(store: GalleryStore, text: str, sort: Sort = Sort.OLDEST, board: str =
         ("is:trash", []),
         ('" ) OR * ^', []),
         ("nothing-of-the-kind", []),
+        ("\ud800hut", []),  # bytes of a command line that are no letters
     ],
 )
 def test_what_a_search_finds(library: tuple[GalleryStore, tuple[Picture, ...]], text: str, found: list[int]) -> None:
