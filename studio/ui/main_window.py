@@ -174,6 +174,7 @@ class MainWindow(QMainWindow):
         self.prompt.negative.picture_pasted.connect(wishes.drop_control)
         wishes.generating.connect(self.centre.follow)
         wishes.heeded.connect(self.centre.messages.take_away)
+        wishes.layer_added.connect(self._on_layer)
         self.control.open_wished.connect(self.do.open_control)
         self.control.get_wished.connect(self.models.show_starter)
         self.settings.begin.picture_wished.connect(wishes.begin_with)
@@ -266,6 +267,14 @@ class MainWindow(QMainWindow):
         if picture is not None and not self.history.in_library():  # there the artist works on: nothing moves for it
             self.gallery.select_picture(picture.id)
         self.commands.refresh()
+
+    def _on_layer(self) -> None:
+        """What was asked for is seen: its panel may be hidden, or behind the plugins."""
+        if self.history.in_library():
+            self.state.messages.info(self.tr("The picture is a control layer now."))
+        else:
+            self.docks["controlDock"].show()
+            self.docks["controlDock"].raise_()
 
     def _on_gone(self, picture_id: str) -> None:
         self.centre.picture_gone(picture_id)

@@ -29,10 +29,12 @@ class Wishes(QObject):
     """Mutable state: `_kinds`, what the control pictures on their way through the intake are to become, in order, and of
     which pictures of the library they are made ("" for others); `_asked`, the headline that said what Generate still needs.
 
-    Signals: `generating()` - jobs were queued by hand; `heeded(str)` - what this headline asked for was done.
+    Signals: `generating()` - jobs were queued by hand; `layer_added()` - a picture became a control layer;
+    `heeded(str)` - what this headline asked for was done.
     """
 
     generating = Signal()
+    layer_added = Signal()
     heeded = Signal(str)
 
     def __init__(self, state: StudioState, parent: QObject | None = None) -> None:
@@ -244,6 +246,8 @@ class Wishes(QObject):
             self._state.draft.add_control(ref, kind, invert, picture)
         except StudioError as error:
             self._on_error(error)
+        else:
+            self.layer_added.emit()
 
     def tell_with_undo(self, words: str, hint: str = "") -> None:
         """Say what was done, with a button that takes back just this, not what came after it."""

@@ -158,3 +158,21 @@ def test_hints_say_what_dropping_does(qtbot: QtBot, studio: Studio, sketch: Path
     assert [hint.words for hint in hints if hint.hot] == ["Use as control layer"]
     QApplication.sendEvent(window.control, QDragLeaveEvent())
     qtbot.waitUntil(lambda: not any(hint.isVisible() for hint in hints), timeout=8000)
+
+
+def test_the_panel_with_a_new_layer_comes_to_the_front(qtbot: QtBot, studio: Studio) -> None:
+    window, draft = studio.window, studio.draft
+    paint(qtbot, studio)
+    window.docks["pluginsDock"].raise_()
+    qtbot.waitUntil(lambda: window.control.visibleRegion().isEmpty(), timeout=5000)
+    window.commands["use_control"].trigger()
+    qtbot.waitUntil(lambda: len(draft.draft.controls) == 1, timeout=5000)
+    qtbot.waitUntil(lambda: not window.control.visibleRegion().isEmpty(), timeout=5000)
+    window.docks["controlDock"].close()
+    window.commands["use_control"].trigger()
+    qtbot.waitUntil(window.docks["controlDock"].isVisible, timeout=5000)
+    window.commands["library"].trigger()
+    window.commands["use_control"].trigger()
+    qtbot.waitUntil(lambda: len(draft.draft.controls) == 3, timeout=5000)
+    assert window.history.in_library() and not window.docks["controlDock"].isVisible()
+    assert [card.message.headline for card in window.centre.messages.cards()] == ["The picture is a control layer now."]
