@@ -23,6 +23,7 @@ from studio.core.recipe import Recipe
 from studio.core.safe_files import write_whole
 from studio.engine.libraries import load_torch
 from studio.engine.missing import starters
+from studio.engine.models import fingerprint
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,6 +58,12 @@ class Annotators:
     def weights(self, detector: Detector) -> tuple[Path, ...]:
         """The files, or the folder, that a detector needs. Raises `ModelMissing`, which says what to fetch."""
         return tuple(self._place(detector, stem) for stem in DETECTORS[detector].files)
+
+    def stamps(self, recipe: Recipe) -> tuple[object, ...]:
+        """What changes whenever a file of a detector does that a recipe's layers need. Raises `ModelMissing`."""
+        uses = recipe.controls
+        asked = (detector_of(use.kind, use.detector) for use in uses if isinstance(use.kind, ControlKind))
+        return tuple((file, fingerprint(file)) for detector in asked for file in self.weights(detector))
 
     def is_here(self, detector: Detector) -> bool:
         """Whether all that it needs is here. Looks on the disk."""

@@ -131,6 +131,29 @@ def test_a_map_is_the_one_that_controlnet_aux_finds(detector: Detector, picture:
         assert len(np.unique(np.asarray(made))) > 2
 
 
+def test_a_detector_whose_file_was_replaced_is_read_again(
+    picture: Image.Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the old one's maps would be kept on the disk as the new one's."""
+    from studio.engine.diffusion import detectors as module
+
+    read: list[bytes] = []
+    file = tmp_path / "sk_model.safetensors"
+
+    def build(_detector: Detector, files: tuple[Path, ...]) -> Any:
+        read.append(files[0].read_bytes())
+        shade = len(read)
+        return lambda array, **_options: np.full_like(array, shade)
+
+    monkeypatch.setattr(module, "build", build)
+    ours, seen = module.Detectors("cpu"), []
+    for content in (b"old", b"old", b"newer"):
+        if not file.is_file() or file.read_bytes() != content:
+            file.write_bytes(content)
+        seen.append(int(np.asarray(ours.find(Detector.LINEART, (file,), picture, 1, 0)).max()))
+    assert (seen, read) == ([1, 1, 2], [b"old", b"newer"])
+
+
 @pytest.mark.usefixtures("given")
 def test_lines_are_drawn_where_the_score_suffices(picture: Image.Image, tmp_path: Path) -> None:
     from studio.engine.diffusion.detectors import Detectors

@@ -264,6 +264,17 @@ def test_a_model_let_go_is_gone_without_garbage_collection(engine: Any) -> None:
         gc.enable()
 
 
+def test_a_picture_is_made_anew_when_a_detectors_file_has_changed(engine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, stamp = replace(BASE, controls=(SCRIBBLE,), steps=2), [1]
+    monkeypatch.setattr(engine._annotators, "stamps", lambda _recipe: tuple(stamp))
+    engine.render(wanted, go_on)
+    assert engine.render(wanted, go_on).reused
+    kept = len(engine._made_ready().controls._kept)
+    stamp[0] = 2
+    assert not engine.render(wanted, go_on).reused
+    assert len(engine._made_ready().controls._kept) == kept + 1, "its map, too"
+
+
 def test_a_solver_that_leaves_zero_terminal_snr_says_so(engine: Any) -> None:
     """Of diffusers' classes half do not know the option and drop it; the picture is as it was, with a word about it."""
     small = replace(BASE, model=ModelRef(name="sd2"), steps=2)

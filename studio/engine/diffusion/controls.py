@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from studio.api import StepContext, UNetResiduals
 from studio.core.choices import ControlKind
 from studio.core.pixels import Pixels
-from studio.core.recipe import ControlUse, Recipe, Size
+from studio.core.recipe import ControlUse, Recipe
 from studio.engine.annotators import Annotators
 from studio.engine.control_maps import control_map
 from studio.engine.diffusion.compiled import CompiledJob, shadow_of
@@ -127,7 +127,7 @@ class Controls:
                 note(why)
             controlnet = with_hint_slot(network)
             seen_by = 1 if beside_prompt_only(controlnet, use) else branches
-            embedding = self._embedding(use, recipe.size, model, controlnet, seen_by)
+            embedding = self._embedding(use, recipe, model, controlnet, seen_by)
             ready.append(ControlNetResiduals(controlnet, embedding, use, number, job))
         return ready
 
@@ -146,9 +146,10 @@ class Controls:
         """Forget all hints."""
         self._kept.clear()
 
-    def _embedding(self, use: ControlUse, size: Size, model: Model, controlnet: Any, branches: int) -> Tensor:
+    def _embedding(self, use: ControlUse, recipe: Recipe, model: Model, controlnet: Any, branches: int) -> Tensor:
         look = (use.kind, use.detector, use.net, use.image, use.resize, use.invert, use.low, use.high)
-        key = (model.key, look, size, branches)
+        size, stamps = recipe.size, () if self._annotators is None else self._annotators.stamps(recipe)
+        key = (model.key, look, size, branches, stamps)
         known = self._kept.get(key)
         if known is None:
             pixels = control_map(use, size, self._read_image(use.image), self._annotators)

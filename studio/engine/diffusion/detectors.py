@@ -20,6 +20,7 @@ from studio.engine.diffusion.detector_networks import TransformerDetector, build
 from studio.engine.diffusion.devices import choose_device
 from studio.engine.diffusion.memory import is_lack
 from studio.engine.light_aux import aux_module
+from studio.engine.models import fingerprint
 
 KEPT = 2  # detectors that stay loaded
 _ADE_CLASSES = 150
@@ -34,7 +35,7 @@ class Detectors:
 
     def __init__(self, device: str = "auto") -> None:
         self._device = choose_device(device).torch_device
-        self._loaded: OrderedDict[tuple[Detector, tuple[Path, ...]], Any] = OrderedDict()
+        self._loaded: OrderedDict[tuple[object, ...], Any] = OrderedDict()
 
     def find(
         self, detector: Detector, files: tuple[Path, ...], picture: Image.Image, seed: int, low: int
@@ -57,7 +58,7 @@ class Detectors:
         return image.convert("RGB")
 
     def _network(self, detector: Detector, files: tuple[Path, ...]) -> Any:
-        key = detector, files
+        key = detector, *((file, fingerprint(file)) for file in files)
         if key not in self._loaded:
             while len(self._loaded) >= KEPT:
                 self._loaded.popitem(last=False)

@@ -152,7 +152,7 @@ class DiffusionEngine:
         model = self._loaded(guests.recipe, ready, report)
         guests.recipe = ready.controls.with_nets(guests.recipe, model)
         guests.recipe = recipe = identified(guests, ready.pool, report)
-        made_from = recipe, model.key, guests.sampler_version, level
+        made_from = recipe, model.key, guests.sampler_version, level, self._annotators.stamps(recipe)
         last = self._last
         if last is not None and last[0] == made_from and still_there(last[2]) and not guests.faults:
             return replace(last[1], reused=True, recipe=guests.changed_recipe(last[1].recipe))
