@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import shutil
 from collections.abc import Callable
@@ -97,6 +98,34 @@ def test_one_graph_without_a_break_gives_the_same_bits_from_the_next_job_on(unet
     assert compiler.quick == 4
     assert compiler.words == (("compiled", "eager"),)
     compiler.close()  # while it compiles for the other size: the thread ends all the same
+
+
+def test_a_recording_is_made_anew_when_the_weights_have_moved(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads them where they lay, as a CUDA graph does; parts that take turns on a device come back elsewhere."""
+    made: list[Any] = []
+
+    def record(_call: Any, _args: Any, _kwargs: Any) -> Any:
+        made.append(copy.deepcopy(unet))
+        return made[-1].__call__
+
+    monkeypatch.setattr("studio.engine.diffusion.compiled.recorded", record)
+    compiler, kept = on_cpu("eager"), unet.conv_in.weight.data
+    with compiler.job(plain=True) as job:
+        call(unet, job.of(unet), 1)
+    compiler.wait()
+    try:
+        for factor, recordings in ((1.0, 1), (1.0, 1), (3.0, 2), (3.0, 2)):
+            if recordings != len(made) and made:
+                unet.conv_in.weight.data = kept * factor
+            with compiler.job(plain=True) as job:
+                watched = job.of(unet)
+                for seed in (2, 3):
+                    assert torch.equal(call(unet, watched, seed), call(unet, unet, seed)), (factor, seed)
+                assert watched.quick == 2
+            assert len(made) == recordings
+    finally:
+        unet.conv_in.weight.data = kept
+        compiler.close()
 
 
 def test_what_the_compiler_makes_is_compared_before_it_is_used(

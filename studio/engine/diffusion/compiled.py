@@ -51,6 +51,7 @@ class _Graph:
 
     arguments: Arguments  # tensors of the same kinds, to be traced with
     call: Callable[..., Any] | None = None
+    unrecorded: Callable[..., Any] | None = None  # what `call` was before it was recorded
     proven: bool = False
     failed: bool = False
 
@@ -61,6 +62,17 @@ class _Kept:
 
     shadow: nn.Module
     graphs: dict[Key, _Graph] = field(default_factory=dict)
+    places: tuple[int, ...] = ()  # where the weights lie
+
+    def settle(self, network: nn.Module) -> None:
+        """Before a job: let go of recordings that would read weights where they lay before they were moved away."""
+        places = tuple(parameter.data_ptr() for parameter in network.parameters())
+        if places == self.places:
+            return
+        self.places = places
+        for graph in self.graphs.values():
+            if graph.unrecorded is not None:
+                graph.call, graph.unrecorded, graph.proven = graph.unrecorded, None, False
 
 
 class Compiler:
@@ -178,7 +190,10 @@ class CompiledJob:
         """The network, or what calls it quicker where that is ready. `shadow` makes what is compiled in its place."""
         if network.device.type not in self._kinds:
             return network
-        self.watched.append(Watched(network, self._kept.get(network), shadow or shadow_of))
+        kept = self._kept.get(network)
+        if kept is not None:
+            kept.settle(network)
+        self.watched.append(Watched(network, kept, shadow or shadow_of))
         return self.watched[-1]
 
 
@@ -243,7 +258,7 @@ def prove(graph: _Graph, network: Callable[..., Any], args: tuple[Any, ...], kwa
     if record is not None:
         try:
             _compare(expected, record(*_own(args), **_own(kwargs)))
-            graph.call = record
+            graph.unrecorded, graph.call = graph.call, record
         except Unlike as error:
             _log.warning("The compiled model is not recorded: %s", error)
     return expected
