@@ -30,7 +30,8 @@ class MadeWith:
 class Picture:
     """One picture of the gallery. `id` is unique and sorts by time of making; `created` is UTC.
 
-    `parents` are the pictures it came from, the closest first; `marks` is what the artist said about it.
+    `parents` are the pictures it came from, the closest first; `marks` is what the artist said about it. `partly`: a
+    newer studio wrote the recipe, and this is what can be understood of it.
     """
 
     id: str
@@ -42,3 +43,4 @@ class Picture:
     created: datetime
     parents: tuple[Link, ...] = ()
     marks: Marks = NO_MARKS
+    partly: bool = False

@@ -25,6 +25,19 @@ _NUMBERS = ("strength", "guidance_rescale", "refine_at")
 _NAMED = ("refiner", "vae")  # other models, by name
 _FACTORS = ("s1", "s2", "b1", "b2")  # of FreeU
 
+_PLAIN = (
+    "prompt",
+    "negative_prompt",
+    "seed",
+    "steps",
+    "scheduler",
+    "spacing",
+    "guidance_scale",
+    "width",
+    "height",
+    "model",
+)
+
 Json = dict[str, Any]  # Any: what json gives; every value is checked below before it is used
 
 
@@ -41,6 +54,21 @@ def from_text(text: str) -> Recipe:
     plugins = tuple(_plugin_use(item) for item in _list(fields.pop("plugins", [])))
     recipe: Recipe = _build(Recipe, fields, controls=controls, plugins=plugins)
     return recipe
+
+
+def understood(text: str) -> Recipe:
+    """What can be understood of a recipe that a newer studio wrote: texts, numbers and the model. Raises nothing."""
+    try:
+        fields = _dict(json.loads(text))
+    except (ValueError, RecursionError, BadRecipe):
+        fields = {}
+    for names in (_PLAIN, _PLAIN[:3], ()):
+        try:
+            plain = {name: fields[name] for name in names if name in fields}
+            return from_text(_dump({"studio_recipe": SCHEMA, "prompt": "", "seed": 0, **plain}))
+        except (BadRecipe, ValueError, TypeError):
+            continue
+    return Recipe(prompt="", seed=0)
 
 
 def draft_to_text(draft: Draft) -> str:

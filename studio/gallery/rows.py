@@ -14,7 +14,7 @@ from studio.core.library import Link, LinkKind, Marks
 from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
 from studio.core.recipe import Recipe
-from studio.core.recipe_text import from_text, to_text
+from studio.core.recipe_text import from_text, to_text, understood
 from studio.core.schedulers import scheduler_name
 from studio.gallery.marks import marks_from_text, marks_text
 from studio.gallery.names import is_id, is_inside, time_of
@@ -168,9 +168,13 @@ def picture_of(row: Row, folders: Folders, places: dict[int, str] | None = None)
         if row.place not in (places or {}):
             return None
         folder = Path((places or {})[row.place])
+    try:
+        recipe, partly = from_text(row.recipe), False
+    except StudioError:
+        recipe, partly = understood(row.recipe), True
     return Picture(
         id=row.id,
-        recipe=from_text(row.recipe),
+        recipe=recipe,
         made_with=made_with_from_text(row.made_with) or UNKNOWN,
         file=folder / row.file,
         width=row.width,
@@ -178,6 +182,7 @@ def picture_of(row: Row, folders: Folders, places: dict[int, str] | None = None)
         created=datetime.fromisoformat(row.created).astimezone(UTC),
         parents=_links(row.parents),
         marks=marks_from_text(row.marks),
+        partly=partly,
     )
 
 

@@ -97,6 +97,9 @@ class Restorer(QObject):
 
     def open_picture(self, picture: Picture, ask: bool = False) -> None:
         """The settings of a picture of the library; `ask`: show the list in any case."""
+        if picture.partly:  # its file says for other programs, too, how it was made, and the list what is left out
+            self.open_file(picture.file)
+            return
         recipe = picture.recipe
         found = Found(
             source=OURS,

@@ -61,6 +61,10 @@ class Verifier(QObject):
             hint = self.tr("Verify the pictures that it shows.")
             self.failed.emit(BadRecipe(self.tr("A sheet is drawn from pictures; no model made it."), hint))
             return
+        if picture.partly:
+            hint = self.tr("Verify it there.")
+            self.failed.emit(BadRecipe(self.tr("This picture was made by a newer Diffusion Studio."), hint))
+            return
         self._forget()
         try:
             recipe = with_model_here(picture.recipe, picture.made_with, self._models())

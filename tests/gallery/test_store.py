@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from studio.core.pixels import Pixels
 from studio.gallery import names
 from studio.gallery import store as store_module
 from studio.gallery.png import is_whole
+from studio.gallery.rows import Row, checksum
 from studio.gallery.store import GalleryStore
 from tests.gallery.makers import MADE_WITH, control, encoded, noise, recipe, sketch, store_in
 
@@ -271,4 +275,29 @@ def test_it_can_be_used_after_close(data: Path) -> None:
     store.close()
     assert store.page(0, 9) == (picture,)
     store.close()
+    store.close()
+
+
+def test_a_row_of_a_newer_studio_is_shown_as_far_as_it_is_understood(data: Path) -> None:
+    """One such recipe kept the whole page from being shown."""
+    store = store_in(data)
+    _old, newer, odd = (store.add(noise(8, n), recipe(f"house {n}", seed=n), MADE_WITH) for n in range(3))
+    store.close()
+    with closing(sqlite3.connect(data / "index.sqlite3")) as index, index:
+        for picture, extra in ((newer, {"shape": "round"}), (odd, {"steps": "many"})):
+            query = f"SELECT {', '.join(Row._fields)} FROM pictures WHERE id = ?"
+            row = Row(*index.execute(query, (picture.id,)).fetchone())
+            text = json.dumps({**json.loads(row.recipe), "studio_recipe": 99, **extra})
+            row = row._replace(recipe=text, checksum=checksum(row._replace(recipe=text)))
+            index.execute("UPDATE pictures SET recipe = ?, checksum = ? WHERE id = ?", (text, row.checksum, picture.id))
+    store = store_in(data)
+    store.care()
+    assert [(p.recipe.prompt, p.partly) for p in store.page(0, 9)] == [
+        ("house 2", True),
+        ("house 1", True),
+        ("house 0", False),
+    ]
+    assert store.page(0, 9)[1].recipe.steps == newer.recipe.steps
+    store.remove(newer.id)
+    assert store.restore(newer.id).file.exists()
     store.close()

@@ -113,6 +113,14 @@ def test_a_picture_of_the_library_is_restored_before_the_call_returns_and_become
     assert parents_of(draft.draft, replace(RECIPE, steps=13)) == ()
 
 
+def test_a_picture_of_a_newer_studio_is_asked_of_its_file(qtbot: QtBot, draft: DraftModel, files: Background) -> None:
+    """What the library understands of its recipe is not all, so it is never taken over without a word."""
+    made, before = restorer(draft, files, FOREIGN), draft.draft
+    with qtbot.waitSignal(made.proposed) as proposed:
+        made.open_picture(replace(picture_of(RECIPE, 3), partly=True))
+    assert proposed.args[0].found == FOREIGN and draft.draft == before
+
+
 def test_a_file_that_cannot_be_read_is_told(qtbot: QtBot, draft: DraftModel, files: Background) -> None:
     made = restorer(draft, files, BadInputImage("It cannot be read."))
     with qtbot.waitSignal(made.failed):

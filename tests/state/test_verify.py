@@ -93,6 +93,9 @@ def test_a_sheet_and_a_queue_that_refuses_are_told(qtbot: QtBot, queue: Queue, t
     with qtbot.waitSignal(made.failed) as failed:
         made.verify(replace(PICTURE, made_with=replace(PICTURE.made_with, sheet="Steps 10, 20")))
     assert isinstance(failed.args[0], BadRecipe)
+    with qtbot.waitSignal(made.failed) as failed:
+        made.verify(replace(PICTURE, partly=True))
+    assert "newer" in failed.args[0].headline
     queue.refuses = True
     with qtbot.waitSignal(made.failed) as failed:
         made.verify(PICTURE)
