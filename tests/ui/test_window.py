@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QComboBox,
     QDialog,
     QMenu,
+    QPushButton,
     QSlider,
     QToolButton,
     QWidget,
@@ -343,3 +344,15 @@ def test_windows_open_no_larger_than_the_screen(window: MainWindow, monkeypatch:
     monkeypatch.setattr(fitting, "room_for", lambda _window: QSize(1000, 560))
     window.commands["shortcuts"].trigger()
     assert (600, 560) in [(page.width(), page.height()) for page in window.findChildren(QDialog) if page.isVisible()]
+
+
+def test_the_samples_of_the_first_start_are_whole_in_a_narrow_window(qtbot: QtBot, window: MainWindow) -> None:
+    empty = window.centre.empty
+    for width in (1024, 1500):
+        window.resize(width, 640)
+        qtbot.waitUntil(lambda: empty.size() == window.centre.view.size(), timeout=5000)
+        empty.layout().activate()
+        chips = [chip for chip in empty.findChildren(QPushButton) if chip.property("look") == "chip"]
+        assert len(chips) == 3
+        assert [chip.text() for chip in chips if chip.width() < chip.sizeHint().width()] == []
+        assert abs(chips[0].geometry().center().x() - empty.rect().center().x()) <= 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QPushButton, QVBoxLayout, QWidget
 
 from studio.ui.widgets.buttons import IconSign
+from studio.ui.widgets.flow import FlowLayout
 from studio.ui.widgets.text import PlainLabel
 
 _MARK_PX = 56
@@ -56,12 +57,9 @@ class EmptyState(QWidget):
             (self.tr("a sailboat at sunset, watercolour"), self.tr("一只橙色的猫，草地，夜晚")),
         )
         for texts in samples:
-            row = QHBoxLayout()
-            row.setSpacing(8)
-            row.addStretch(1)
+            row = FlowLayout(8, centred=True)
             for text in texts:
                 row.addWidget(self._chip(text))
-            row.addStretch(1)
             rows.addLayout(row)
         return rows
 
