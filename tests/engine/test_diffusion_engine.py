@@ -300,6 +300,20 @@ def test_models_used_longest_ago_make_room(engine: Any) -> None:
     assert kept() is None
 
 
+def test_a_refiner_does_not_push_out_the_model_that_it_refines(engine: Any) -> None:
+    """It is still in use, so that nothing would be won; both would be read again for each picture."""
+    wanted = replace(BASE, model=ModelRef(name="sdxl"), refiner=ModelRef(name="refiner"), steps=4, scheduler="euler")
+    engine.render(replace(wanted, refiner=None), go_on)
+    pool = engine._made_ready().pool
+    (base,) = pool._kept.values()
+    pool.budget = int(1.2 * base.nbytes)
+    engine.render(wanted, go_on)
+    both = list(pool._kept.values())
+    assert both[0] is base and len(both) == 2
+    engine.render(replace(wanted, seed=8), go_on)
+    assert {id(model) for model in pool._kept.values()} == {id(model) for model in both}
+
+
 def test_a_model_whose_files_were_replaced_is_loaded_again(tiny_folder: Path, tmp_path: Path) -> None:
     from studio.engine.diffusion.engine import DiffusionEngine
 

@@ -277,7 +277,7 @@ def _refiner_of(recipe: Recipe, model: Model, ready: _Ready, report: Reporter) -
 
     def load() -> Model:
         report.phase(f"loading {wanted.name}")
-        refiner = ready.pool.get(wanted, recipe.exact, report.poll)
+        refiner = ready.pool.get(wanted, recipe.exact, report.poll, beside=model)
         if not refiner.is_xl:
             raise BadRecipe(f"“{wanted.name}” is no refiner for {model.name}.", "Choose SDXL's refiner, or none.")
         return refiner

@@ -134,14 +134,14 @@ class ModelPool:
         self._tinies: dict[tuple[Any, ...], TinyDecoder] = {}
         self._digests: dict[tuple[str, int, int], bytes] = {}
 
-    def get(self, ref: ModelRef | str, exact: bool, poll: Poll) -> Model:
-        """The model of this name, in float32 if `exact`. Raises `ModelMissing`."""
+    def get(self, ref: ModelRef | str, exact: bool, poll: Poll, beside: Model | None = None) -> Model:
+        """The model of this name, in float32 if `exact`; `beside` another one, which is in use. Raises `ModelMissing`."""
         ref = ModelRef(name=ref) if isinstance(ref, str) else ref
         place, key = self._place(ref, exact, poll=poll)
         if key not in self._kept:
             for stale in [known for known in self._kept if known[0] == place and known[1] != key[1]]:
                 del self._kept[stale]  # its files were replaced
-            self._make_room(_bytes_on_disk(ref.name, place))  # before loading: two models may not fit
+            self._make_room(_bytes_on_disk(ref.name, place), beside)  # before loading: two models may not fit
             self._kept[key] = self._load(ref.name, place, key, poll)
         self._kept.move_to_end(key)
         return self._kept[key]
@@ -251,10 +251,11 @@ class ModelPool:
             place = find_part(ref.name, self._folders)
         return place, (place, fingerprint(place), torch.float32 if exact else self._device.dtype, traits)
 
-    def _make_room(self, wanted: int) -> None:
-        """Let go of the models used longest ago until `wanted` more bytes fit into the budget."""
-        while self._kept and self._held() + wanted > self.budget:
-            self._kept.popitem(last=False)
+    def _make_room(self, wanted: int, beside: Model | None) -> None:
+        """Let go of the models used longest ago until `wanted` more bytes fit into the budget; not of one in use."""
+        for key in [key for key in self._kept if beside is None or key != beside.key]:
+            if self._held() + wanted > self.budget:
+                del self._kept[key]
 
     def _held(self) -> int:
         return sum(model.nbytes for model in self._kept.values())
