@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from PIL import Image
 
 from studio.core.errors import BadInputImage, BadRecipe, StudioError
 from studio.core.picture import Picture
+from studio.gallery.damage import damage_of
 from studio.gallery.durable import read_regular
 from studio.gallery.foreign.door import FILE_MAX, OURS, read_foreign
 from studio.gallery.index import GONE, UNREAD, Folder, Index, Place
@@ -26,6 +28,7 @@ from studio.gallery.png import read_imprint
 from studio.gallery.rows import UNKNOWN, Entry, row_of
 
 PORTION = 100
+WRITING_SECONDS = 60.0  # a file that breaks off and is younger is being written: it is looked at again the next time
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp")
 
 
@@ -181,11 +184,14 @@ def _own(path: Path) -> Picture | None:
 def _foreign(path: Path) -> Picture | None:
     data = read_regular(path, FILE_MAX)
     reading = read_foreign(data)
+    changed = path.stat().st_mtime
     if reading is None or reading.recipe is None:
         return None
+    if time.time() - changed < WRITING_SECONDS and damage_of(data):
+        return None  # its name would be that of half of it
     with Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"]) as image:
         width, height = image.size
-    picture_id, made = named_by_content(path.stat().st_mtime, data)
+    picture_id, made = named_by_content(changed, data)
     return Picture(
         id=picture_id,
         recipe=reading.recipe,

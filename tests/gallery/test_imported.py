@@ -136,6 +136,27 @@ def test_a_watched_folder_is_followed(data: Path, folder: Path) -> None:
     store.close()
 
 
+def test_a_picture_that_is_being_written_is_named_by_all_of_it(data: Path, folder: Path) -> None:
+    """By half of it, its stars would be lost with the index: known by its content, it would be another one then."""
+    store = store_in(data)
+    store.import_folder(folder, watched=True)
+    foreign(folder / "fresh.png", "a fresh one", 14)
+    whole = (folder / "fresh.png").read_bytes()
+    (folder / "fresh.png").write_bytes(whole[:-30])
+    store.visit_folders()
+    assert seeds(store) == {11, 12, 13}
+    (folder / "fresh.png").write_bytes(whole)
+    store.visit_folders()
+    (fresh,) = store.pictures(store.listing(Query(text="fresh")).keys)
+    assert fresh is not None
+    assert fresh.id.endswith(hashlib.sha256(whole).hexdigest()[:8])
+    (folder / "old.png").write_bytes(whole[:-31])
+    os.utime(folder / "old.png", (1_700_000_000, 1_700_000_000))
+    store.visit_folders()
+    assert len(store.listing(Query(text="fresh")).keys) == 2, "what is damaged for good is shown as it is"
+    store.close()
+
+
 def test_a_vanished_folder_keeps_its_rows(data: Path, folder: Path) -> None:
     store = store_in(data)
     store.import_folder(folder)
