@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from studio.core.errors import StudioError
 from studio.core.library import Brought, ImportedFolder
 
 if TYPE_CHECKING:
+    from studio.core.picture import Picture
     from studio.state.background import Background
     from studio.state.gallery_model import GalleryModel
     from studio.state.librarian import Librarian
@@ -79,6 +80,11 @@ class Imports(QObject):
     def folders(self) -> tuple[ImportedFolder, ...]:
         """The other folders that the history shows, by name."""
         return self._folders
+
+    def shown_in_place(self, pictures: Iterable[Picture]) -> int:
+        """How many of these lie in folders of the artist's: deleting takes them out of the history, their files stay."""
+        theirs = [folder.path for folder in self._folders if not folder.own]
+        return sum(any(picture.file.is_relative_to(path) for path in theirs) for picture in pictures)
 
     def refresh(self) -> None:
         """Read the list of folders anew; `changed` follows if it is another."""

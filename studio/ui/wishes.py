@@ -123,11 +123,13 @@ class Wishes(QObject):
 
     def delete(self, pictures: Iterable[Picture]) -> None:
         """Pictures to the trash; undo brings them back."""
-        ids = [picture.id for picture in pictures]
-        if ids:
-            self._state.gallery.remove(ids)
+        gone = tuple(pictures)
+        if gone:
+            self._state.gallery.remove([picture.id for picture in gone])
             one = self.tr("The picture was moved to the trash.")
-            self.tell_with_undo(one if len(ids) == 1 else self.tr("%n pictures were moved to the trash.", "", len(ids)))
+            words = one if len(gone) == 1 else self.tr("%n pictures were moved to the trash.", "", len(gone))
+            stays = self.tr("Files in folders of your own stay where they are; the history shows them no longer.")
+            self.tell_with_undo(words, stays if self._state.imports.shown_in_place(gone) else "")
 
     # Dropping and pasting
     def paste(self) -> None:

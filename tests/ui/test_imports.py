@@ -179,3 +179,16 @@ def test_the_library_keeps_the_size_of_its_tiles(qtbot: QtBot, make_studio: Make
 def action(menu: QMenu, words: str) -> QAction:
     (found,) = (entry for entry in menu.actions() if entry.text().replace("&", "") == words)
     return found
+
+
+def test_what_becomes_of_a_deleted_file_is_said(qtbot: QtBot, studio: Studio, folder: Path) -> None:
+    before = print_of(folder)
+    studio.state.imports.add_folder(folder, watched=False)
+    qtbot.waitUntil(lambda: rows(studio) == 2 and len(studio.state.imports.folders) == 1)
+    gallery = studio.state.gallery
+    qtbot.waitUntil(lambda: gallery.picture(gallery.index(0)) is not None)
+    studio.window.wishes.delete([gallery.picture(gallery.index(0))])
+    message = next(m for m in studio.state.messages.history() if m.headline == "The picture was moved to the trash.")
+    assert "stay where they are" in message.hint
+    qtbot.waitUntil(lambda: rows(studio) == 1)
+    assert print_of(folder) == before

@@ -204,7 +204,10 @@ class HistoryWishes(QObject):
         """Delete the pictures of the trash for good, once the artist said so."""
         self._state.messages.warn(
             self.tr("Delete all pictures in the trash for good?"),
-            self.tr("Their files are removed from the disk. This cannot be undone. Close this to keep them."),
+            self.tr(
+                "Their files are removed from the disk, but not those in folders of your own. "
+                "This cannot be undone. Close this to keep them."
+            ),
             self.tr("Delete for good"),
             self._model.empty_trash,
         )
