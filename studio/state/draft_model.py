@@ -14,6 +14,7 @@ from studio.core.choices import ControlKind, Spacing
 from studio.core.draft import ControlLayer, Draft, PluginLayer, draft_of
 from studio.core.errors import BadRecipe
 from studio.core.family import begins_anew, origin_of, with_source
+from studio.core.lora_marks import LoraMark, without_mark
 from studio.core.recipe import (
     CONTROLS_MAX,
     PLUGINS_MAX,
@@ -74,7 +75,11 @@ class DraftModel(QObject):
 
     def take_suggestion(self, text: str) -> None:
         """A suggested prompt: a step of its own, however soon it follows the typing."""
-        self.change(replace(self._draft, prompt=text, raw_prompt=""), self.tr("use suggestion"))
+        self.change(with_prompt(self._draft, text), self.tr("use suggestion"))
+
+    def take_out(self, mark: LoraMark) -> None:
+        """A mark out of the prompt: a step of its own."""
+        self.change(with_prompt(self._draft, without_mark(self._draft.prompt, mark)), self.tr("take out the mark"))
 
     def use_typed_prompt(self) -> None:
         """Back to the text that prompt tools made this prompt of, so that they run again."""
@@ -176,11 +181,14 @@ class DraftModel(QObject):
             layers.insert(max(0, min(to, len(layers))), layer)
             self._set_controls(tuple(layers), self.tr("move control layer"))
 
-    def add_plugin(self, use: PluginUse) -> None:
-        """Put a plugin layer below the others. Raises `BadRecipe` when there are 32 already."""
+    def add_plugin(self, use: PluginUse, mark: LoraMark | None = None) -> None:
+        """Put a plugin layer below the others, in place of a mark in the prompt if it comes from one. Raises `BadRecipe`
+        when there are 32 already."""
         if len(self._draft.plugins) >= PLUGINS_MAX:
             raise BadRecipe(f"There are {PLUGINS_MAX} plugin layers already.", "Remove one before you add another.")
-        self._set_plugins((*self._draft.plugins, PluginLayer(use=use)), self.tr("add plugin layer"))
+        draft = self._draft if mark is None else with_prompt(self._draft, without_mark(self._draft.prompt, mark))
+        layers = (*draft.plugins, PluginLayer(use=use))
+        self.change(replace(draft, plugins=layers), self.tr("add plugin layer"))
 
     def set_plugin(self, index: int, layer: PluginLayer, words: str = "") -> None:
         """Replace a layer; steps with the same words melt into one. Nothing happens if the layer is gone by now."""
@@ -227,6 +235,11 @@ class DraftModel(QObject):
         if draft != self._draft:
             self._draft = draft
             self.changed.emit(draft)
+
+
+def with_prompt(draft: Draft, text: str) -> Draft:
+    """A draft with another prompt; what prompt tools made of the former one is forgotten."""
+    return replace(draft, prompt=text, raw_prompt="")
 
 
 class _Change(QUndoCommand):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from studio.core.errors import PluginProblem
+from studio.core.lora_marks import LoraMark
 from studio.core.plugins import Parameter, ParameterType, Part, PluginInfo, PluginState, Value
 from studio.core.recipe import PluginRef, PluginUse
 
@@ -16,6 +19,15 @@ def new_use(info: PluginInfo, part: Part) -> PluginUse:
     if info.manifest is None:
         raise PluginProblem(f"The plugin {info.id} cannot be used: {info.problem}")
     return make_use(info.manifest, part, digest=info.digest)
+
+
+def weighed(use: PluginUse, part: Part, mark: LoraMark) -> PluginUse:
+    """A LoRA's use as strong as a mark in the prompt says, within what the part takes."""
+    weight = next((one for one in part.parameters if one.name == "weight"), None)
+    if mark.weight is None or weight is None:
+        return use
+    strength = min(max(mark.weight, float(weight.minimum)), float(weight.maximum))
+    return replace(use, values=tuple(sorted({**dict(use.values), "weight": strength}.items())))
 
 
 def reference(info: PluginInfo) -> PluginRef:

@@ -81,7 +81,8 @@ class MainWindow(QMainWindow):
     # Building
     def _make_panels(self) -> None:
         state = self.state
-        self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins, BudgetLine(state.budgets))
+        below = BudgetLine(state.budgets)
+        self.prompt = PromptPanel(state.draft, state.queue, state.tokens, state.plugins, state.model_files, below)
         self.settings = SettingsPanel(state)
         self.control = ControlPanel(state.draft, state.control_maps, state.read_input, state.plugins, state.model_files)
         self.plugin_panel = PluginPanel(state.draft, state.plugins, state.read_input)
@@ -172,6 +173,7 @@ class MainWindow(QMainWindow):
         self.prompt.cancel.clicked.connect(wishes.cancel)
         self.prompt.prompt.picture_pasted.connect(wishes.drop_control)
         self.prompt.negative.picture_pasted.connect(wishes.drop_control)
+        self.prompt.lora_mark.layer_wished.connect(self.models.uses.use)
         wishes.generating.connect(self.centre.follow)
         wishes.heeded.connect(self.centre.messages.take_away)
         wishes.layer_added.connect(self._on_layer)
@@ -218,7 +220,8 @@ class MainWindow(QMainWindow):
     def _order_focus(self) -> None:
         s = self.settings
         order = (
-            self.prompt.prompt, self.prompt.suggest, self.prompt.negative, self.prompt.generate, self.prompt.cancel,
+            self.prompt.prompt, self.prompt.suggest, self.prompt.lora_mark, self.prompt.typed, self.prompt.negative,
+            self.prompt.generate, self.prompt.cancel,
             s.model, s.model_row.page, s.size_row.width_spin,
             s.size_row.swap, s.size_row.height_spin, s.size_row.presets, s.steps.slider, s.steps.spin, s.guidance.slider,
             s.guidance.spin, s.scheduler.scheduler, s.scheduler.spacing, s.seed.edit, s.seed.dice, s.seed.lock, s.count, s.exact,

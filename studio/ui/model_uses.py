@@ -14,12 +14,13 @@ from studio.core.choices import ControlKind
 from studio.core.control_nets import kind_of_net
 from studio.core.draft import ControlLayer
 from studio.core.errors import StudioError
+from studio.core.lora_marks import LoraMark
 from studio.core.model_files import Family, Kind, ModelFile
 from studio.core.model_use import LAYERS, Place, guest_kind_of, place_of, suits
 from studio.core.plugins import PluginState
 from studio.core.recipe import ControlUse, FileRef, ModelRef
 from studio.state.intake import Added
-from studio.state.plugin_uses import new_use, reference
+from studio.state.plugin_uses import new_use, reference, weighed
 from studio.ui.models.words import fit_words, kind_words
 
 if TYPE_CHECKING:
@@ -39,8 +40,11 @@ class ModelUses(QObject):
         super().__init__(window)
         self._window, self._state, self._choose = window, window.state, choose
 
-    def use(self, file: ModelFile) -> None:
-        """Put a file where it belongs. What does not go with the model that paints is refused in words."""
+    def use(self, file: ModelFile, mark: LoraMark | None = None) -> None:
+        """Put a file where it belongs. What does not go with the model that paints is refused in words.
+
+        A LoRA that a mark in the prompt asks for is as strong as the mark says, and takes its place.
+        """
         draft = self._state.draft
         base = self._state.model_files.find(draft.draft.model.name)
         family = base.family if base is not None else Family.UNKNOWN
@@ -61,7 +65,7 @@ class ModelUses(QObject):
         elif place is Place.GUEST_CONTROL:
             self._use_t2i(file)
         elif place is Place.LAYER:
-            self._add_layer(file)
+            self._add_layer(file, mark)
 
     # Control layers
     def _use_controlnet(self, file: ModelFile, ref: ModelRef) -> None:
@@ -124,7 +128,7 @@ class ModelUses(QObject):
             self._say(self.tr("“{name}” steers by this picture now: see the panel Control."), file)
 
     # Layers of plugins
-    def _add_layer(self, file: ModelFile) -> None:
+    def _add_layer(self, file: ModelFile, mark: LoraMark | None) -> None:
         plugin, part, parameter = LAYERS[file.kind]
         info = self._state.plugins.find(plugin)
         parts = info.manifest.parts if info is not None and info.manifest is not None else ()
@@ -141,7 +145,12 @@ class ModelUses(QObject):
         empty = new_use(info, declared)
 
         def add(ref: FileRef) -> None:
-            self._state.draft.add_plugin(replace(empty, files=((parameter, ref),)))
+            use = replace(empty if mark is None else weighed(empty, declared, mark), files=((parameter, ref),))
+            try:
+                self._state.draft.add_plugin(use, mark)
+            except StudioError as error:
+                self._fail(error)
+                return
             words = {
                 Kind.EMBEDDING: self.tr("“{name}” stands in the panel Plugins; write its word into the prompt."),
                 Kind.IP_ADAPTER: self.tr("“{name}” stands in the panel Plugins; give it a reference picture there."),

@@ -234,4 +234,15 @@ def settings(theme: str) -> None:
     made.close()
 
 
-ALL = (page, empty, large, get, settings)
+def marks(theme: str) -> None:
+    """The prompt with a mark for a LoRA that is here, for one that is not, and in a small window."""
+    made = model_shot(theme)
+    made.studio.draft.set_prompt("a red house on green hills, blue sky, <lora:copperplate:0.8>, evening")
+    made.take(f"lora_mark_{theme}")
+    made.studio.draft.set_prompt("a red house on green hills, blue sky, <lora:a_style_with_a_very_long_name_v12:0.8>")
+    made.window.resize(1024, 640)
+    made.take(f"lora_mark_unknown_{theme}")
+    made.close()
+
+
+ALL = (page, empty, large, get, settings, marks)

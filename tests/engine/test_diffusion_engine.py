@@ -284,6 +284,11 @@ def test_a_solver_that_leaves_zero_terminal_snr_says_so(engine: Any) -> None:
     assert engine.render(replace(BASE, scheduler="heun", steps=2), go_on).made_with.notes == ()
 
 
+def test_a_mark_for_a_lora_is_said_to_be_plain_text(engine: Any) -> None:
+    notes = engine.render(replace(BASE, prompt="a house, <lora:ink:0.8>", steps=2), go_on).made_with.notes
+    assert notes == ("“<lora:ink:0.8>” was read as plain text: a LoRA is a layer here.",)
+
+
 def test_models_used_longest_ago_make_room(engine: Any) -> None:
     engine.render(BASE, go_on)
     pool, first = engine._made_ready().pool, model_of(engine)

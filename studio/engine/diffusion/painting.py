@@ -12,6 +12,7 @@ from torch import Tensor
 from studio.core.budget import Level
 from studio.core.choices import Tiling
 from studio.core.errors import BadRecipe
+from studio.core.lora_marks import first_mark
 from studio.core.plugins import PartType
 from studio.core.recipe import Recipe, Size
 from studio.core.schedulers import scheduler_name
@@ -71,6 +72,8 @@ class Painter:
         report.phase("reading the prompt")
         with self.place.at_work(*(tower.model for tower in model.text.towers)):
             said = read_prompt(recipe, model, guidance.branches, adapters)
+        if (mark := first_mark(recipe.prompt)) is not None:
+            guests.note_once(f"“{mark.text.strip(' ,')}” was read as plain text: a LoRA is a layer here.")
         plain = not adapters and recipe.freeu is None and recipe.tiling is Tiling.OFF and not recipe.exact
         job = stack.enter_context(self.compiler.job(plain and self.place.level is Level.WHOLE))
         with self.place.at_work(*model.controlnets.values()):

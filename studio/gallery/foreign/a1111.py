@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
+from studio.core.lora_marks import MARK
 from studio.gallery.foreign.carrier import PARAMETERS, Carried
 from studio.gallery.foreign.infotext import Infotext, split_infotext
 from studio.gallery.foreign.reading import MatchModel, Reading, Settings
 
 SOURCE = "A1111"
-_LORA = re.compile(r"(?:[ ,]{0,4})<(lora|lyco|hypernet):([^<>:]{1,200})((?::[^<>:]{0,60}){0,4})>")
 _SCHEDULE = re.compile(
     r"\bBREAK\b|\[[^\[\]\n]{1,300}:[^\[\]\n]{0,300}:[0-9.]{1,6}\]|\[[^\[\]\n]{1,300}\|[^\[\]\n]{1,300}\]"
 )
@@ -59,7 +59,7 @@ def strip_loras(settings: Settings, prompt: str) -> str:
         settings.lora(mark[2] if mark[1] == "lora" else f"{mark[2]} ({mark[1]})", mark[3].strip(":"))
         return ""
 
-    bare, count = _LORA.subn(named, prompt) if "<" in prompt else (prompt, 0)
+    bare, count = MARK.subn(named, prompt) if "<" in prompt else (prompt, 0)
     return bare.strip(" ,\n") if count else prompt
 
 

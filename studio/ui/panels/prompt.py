@@ -9,9 +9,11 @@ from studio.core.draft import Draft
 from studio.core.job import JobState
 from studio.state.draft_model import DraftModel
 from studio.state.job_queue import JobQueue
+from studio.state.models_model import ModelsModel
 from studio.state.plugins_model import PluginsModel
 from studio.state.tokens import Tokens
 from studio.ui.icons import icon
+from studio.ui.panels.lora_mark import LoraMarkButton
 from studio.ui.panels.prompt_edit import PromptEdit
 from studio.ui.panels.suggest import SuggestButton
 from studio.ui.widgets.text import PlainLabel, plain_tooltip
@@ -29,6 +31,7 @@ class PromptPanel(QWidget):
         queue: JobQueue,
         tokens: Tokens,
         plugins: PluginsModel,
+        models: ModelsModel,
         below: QWidget | None = None,
         parent: QWidget | None = None,
     ) -> None:
@@ -43,6 +46,7 @@ class PromptPanel(QWidget):
         self.prompt_count = self._counts["prompt"]  # stands in the title of the dock
         self.suggest = SuggestButton(draft, queue, plugins)
         self.suggest.picked.connect(draft.take_suggestion)
+        self.lora_mark = LoraMarkButton(models)
         self.typed = self._typed_button()
         self.typed.clicked.connect(draft.use_typed_prompt)
         self.generate = self._generate_button()
@@ -50,6 +54,7 @@ class PromptPanel(QWidget):
         self._lay_out(below)
         self.prompt.edited.connect(draft.set_prompt)
         self.negative.edited.connect(draft.set_negative_prompt)
+        self.lora_mark.out_wished.connect(draft.take_out)
         draft.changed.connect(self._show)
         tokens.counted.connect(self._show_count)
         queue.jobs_changed.connect(self._show_jobs)
@@ -65,6 +70,7 @@ class PromptPanel(QWidget):
         below.setSpacing(4)
         below.addWidget(self.suggest)
         below.addStretch(1)
+        below.addWidget(self.lora_mark)
         below.addWidget(self.typed)
         column.addLayout(below)
         column.addSpacing(4)
@@ -112,6 +118,7 @@ class PromptPanel(QWidget):
 
     def _show(self, draft: Draft) -> None:
         self.prompt.show_text(draft.prompt)
+        self.lora_mark.show_prompt(draft.prompt)
         self.typed.setVisible(bool(draft.raw_prompt))
         plain_tooltip(
             self.typed, self.tr("A prompt tool made this text of: {text}").replace("{text}", draft.raw_prompt)
