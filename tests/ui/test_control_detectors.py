@@ -160,6 +160,8 @@ def test_mini_has_its_own_network_for_lines(qtbot: QtBot, studio: Studio, card: 
     pick(card.kind, "depth")
     assert "reads lines alone" in card.problem.text()
     assert not card.get_net.isVisible()
+    qtbot.waitUntil(lambda: card.failed, timeout=20000)
+    assert not card.get_detector.isVisible(), "the map would be read by nobody"
     pick(card.kind, "lineart")
     assert not card.problem.isVisible()
 

@@ -236,8 +236,10 @@ def test_a_sketch_that_was_inverted_is_no_negative_for_a_kind_that_takes_a_pictu
     for kind in ("lines", "whole", "canny"):
         card.kind.activated.emit(card.kind.setCurrentIndex(card.kind.findData(kind)) or 0)
         assert card.layer is not None
-        seen.append((card.layer.use.kind, card.layer.use.invert))
-    assert seen == [("lines", True), ("whole", False), ("canny", True)]
+        seen.append((card.layer.use.kind, card.layer.use.invert, card.caption.text().split("  ")[0]))
+    assert seen == [
+        ("lines", True, "What p sees"), ("whole", False, "Taken as it is"), ("canny", True, "What the model sees"),
+    ]  # fmt: skip
 
 
 def test_a_plugins_scheduler_stands_in_the_list_and_goes_with_it(

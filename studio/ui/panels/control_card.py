@@ -58,6 +58,7 @@ class ControlCard(QFrame):
         self._here: Here | None = None
         self._nets = Nets()
         self._failed = False  # its map
+        self._read = True  # there is something that reads it
         self._thresholds: dict[str, tuple[int, int]] = {}  # as they were, by kind
         self._make_parts()
         self._lay_out()
@@ -191,6 +192,8 @@ class ControlCard(QFrame):
         plain_tooltip(self.kind, f"{title}\n{about}".strip())
         who = plugin_name(guest[2]) if guest else self.tr("the model")
         says = self.tr("What {who} sees").replace("{who}", who) if enabled else self.tr("Switched off")
+        if guest and enabled and not guest[1].preprocess:  # nothing finds such a map in a photo
+            says = self.tr("Taken as it is")
         self.caption.setText(f"{says}  ·  {self._size.width} × {self._size.height}")
 
     def show_surroundings(self, here: Here | None, nets: Nets) -> None:
@@ -207,13 +210,15 @@ class ControlCard(QFrame):
         self.problem.setText(problem)
         self.problem.setVisible(bool(problem))
         starter = self._nets.starter if own and use.net is None and self._nets.lacks else None
+        self._read = not problem or starter is not None
         self._offer(self.get_net, starter)
         self._show_fetch()
 
     def _show_fetch(self) -> None:
-        """The button below a map that lacks its detector; where there is no map, nothing is said of what is seen."""
+        """The button below a map that lacks its detector, unless nothing could read the map; where there is no map,
+        nothing is said of what is seen."""
         self.caption.setVisible(not self._failed or self._layer is None or not self._layer.enabled)
-        id = self._detector_starter() if self._failed else ""
+        id = self._detector_starter() if self._failed and self._read else ""
         starter = self._here.starter(id) if self._here is not None and id else None
         self._offer(self.get_detector, starter)
 
