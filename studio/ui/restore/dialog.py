@@ -48,8 +48,12 @@ class RestoreDialog(QDialog):
         column.setContentsMargins(24, 20, 24, 16)
         column.setSpacing(12)
         column.addLayout(self._head())
-        column.addLayout(self._columns())
-        column.addWidget(self._list(), 1)
+        heads, rows = self._columns(), self._list()
+        rows.verticalScrollBar().rangeChanged.connect(
+            lambda _low, high: heads.setContentsMargins(13, 4, 13 + (10 if high else 0), 0)  # room for the scroll bar
+        )
+        column.addLayout(heads)
+        column.addWidget(rows, 1)
         column.addWidget(self._raw_box())
         column.addLayout(self._foot(always))
         self._count()
@@ -80,7 +84,7 @@ class RestoreDialog(QDialog):
 
     def _columns(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.setContentsMargins(13, 4, 13 + 10, 0)  # the frame and room for the scroll bar
+        row.setContentsMargins(13, 4, 13, 0)  # the frame
         row.setSpacing(16)
         blank = QWidget()
         blank.setFixedWidth(TITLE_PX)
