@@ -124,11 +124,13 @@ class Steering:
     `residuals`: called before each guess; None as answer: nothing at this step, and nothing was computed.
     `text`: called once, after the prompt was read: (branches, tokens, features) to the same with more tokens.
     `notes`: sentences for the artist about this picture (a file that fits only in part); kept with it.
+    `words`: those that the tokenizers have learnt for this picture; of one that nobody wrote the artist is told.
     """
 
     residuals: Callable[[StepContext], UNetResiduals | None] | None = None
     text: Callable[[Tensor], Tensor] | None = None
     notes: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 class Adapter(Protocol):

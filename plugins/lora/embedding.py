@@ -44,7 +44,7 @@ class EmbeddingAdapter:
         with ExitStack() as stack:
             for tokenizer, encoder, vectors in zip(denoiser.tokenizers, denoiser.text_encoders, tables, strict=True):
                 stack.enter_context(_known(tokenizer, encoder, word, vectors))
-            yield Steering()
+            yield Steering(words=(word,))
 
 
 def _keys(name: str, header: WeightHeader, denoiser: Denoiser) -> tuple[str, ...]:

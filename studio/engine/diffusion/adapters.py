@@ -23,7 +23,7 @@ from studio.engine.models import companions_of
 from studio.engine.protocol import RenderCancelled
 
 Shape = tuple[int, int, int]
-TOKENS_MAX, NOTE_MAX = 4096, 500
+TOKENS_MAX, NOTE_MAX, WORD_MAX = 4096, 500, 100
 
 
 def denoiser_of(model: Model, size: Size, branches: int) -> Denoiser:
@@ -125,6 +125,7 @@ class _Attachment(AbstractContextManager[Attached]):
                 if not isinstance(steering, Steering):
                     raise wrong(str(self._guest), "did not say what it does during the steps")
                 notes = [str(note)[:NOTE_MAX] for note in steering.notes]
+                steering = replace(steering, words=tuple(str(word)[:WORD_MAX] for word in steering.words))
         except BaseException:
             if entered:
                 self._leave()

@@ -48,6 +48,21 @@ def read_prompt(recipe: Recipe, model: Model, branches: int, adapters: Sequence[
     return Conditioning(text, _added(encoded, recipe.size, model, branches), timestep_cond(recipe, model))
 
 
+def word_note(word: str, recipe: Recipe, model: Model, branches: int) -> str:
+    """What is to be said of a word that an adapter has taught; "" where it stands in a prompt and is known wherever it is
+    read."""
+    there, not_wanted = (
+        model.text.reads(word, text, recipe.weights) for text in (recipe.prompt, recipe.negative_prompt)
+    )
+    if there or (not_wanted and branches > 1):
+        return f"The refiner does not know “{word}”; it reads the letters." if recipe.refiner is not None else ""
+    if not_wanted:
+        where = "stands in the negative prompt alone, which is not read without guidance"
+    else:
+        where = "stands in neither prompt" if branches > 1 else "does not stand in the prompt"
+    return f"“{word}” {where}, so it did nothing."
+
+
 def timestep_cond(recipe: Recipe, model: Model) -> Tensor | None:
     """The guidance scale for UNets that were distilled with it, else None."""
     features = model.unet.config.time_cond_proj_dim

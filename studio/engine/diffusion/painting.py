@@ -19,7 +19,7 @@ from studio.core.schedulers import scheduler_name
 from studio.engine.diffusion.adapters import Attached, PluginResiduals, ResidualShapes, attach_all, denoiser_of
 from studio.engine.diffusion.beginnings import start_latents
 from studio.engine.diffusion.compiled import CompiledJob, Compiler
-from studio.engine.diffusion.conditioning import read_prompt, timestep_cond
+from studio.engine.diffusion.conditioning import read_prompt, timestep_cond, word_note
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.denoise import ClassifierFree, Guidance, Residuals, StepResult, Unguided, denoise
 from studio.engine.diffusion.freeu import freed
@@ -72,6 +72,9 @@ class Painter:
         report.phase("reading the prompt")
         with self.place.at_work(*(tower.model for tower in model.text.towers)):
             said = read_prompt(recipe, model, guidance.branches, adapters)
+        for word in dict.fromkeys(word for adapter in adapters for word in adapter.steering.words):
+            if note := word_note(word, recipe, model, guidance.branches):
+                guests.note_once(note)
         if (mark := first_mark(recipe.prompt)) is not None:
             guests.note_once(f"“{mark.text.strip(' ,')}” was read as plain text: a LoRA is a layer here.")
         plain = not adapters and recipe.freeu is None and recipe.tiling is Tiling.OFF and not recipe.exact

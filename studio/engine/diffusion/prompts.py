@@ -79,6 +79,17 @@ class TextEncoder:
             self._kept.popitem(last=False)
         return self._kept[key]
 
+    def reads(self, word: str, text: str, weighted: bool = True) -> bool:
+        """Whether the tokens of a word stand in what is read of a text, one after the other."""
+        tokenizer = self.tokenizer
+        wanted = tokenizer(word, add_special_tokens=False, verbose=False).input_ids
+        if weighted:
+            pieces = (Piece(text),) if is_plain(text) else pieces_of(text)
+            read = [tokenizer(piece.text, add_special_tokens=False, verbose=False).input_ids for piece in pieces]
+        else:
+            read = [_padded(tokenizer, text).input_ids[0].tolist()]
+        return any(ids[i : i + len(wanted)] == wanted for ids in read for i in range(len(ids) - len(wanted) + 1))
+
     @torch.no_grad()
     def branches(
         self,

@@ -83,6 +83,21 @@ def test_which_word(plugin: ModuleType, model: Denoiser, tmp_path: Path, key: st
             assert size not in _ids(model.tokenizers[0], "an uneasy easygoing cat"), "a word stands alone"
 
 
+def test_it_says_which_word_it_taught_and_that_can_be_looked_for(
+    plugin: ModuleType, model: Denoiser, tmp_path: Path
+) -> None:
+    save_file({"emb_params": VECTORS}, tmp_path / "EasyNegative.safetensors")
+    with plugin.EmbeddingAdapter().attach(model, use(tmp_path / "EasyNegative.safetensors", "embedding")) as steering:
+        assert steering.words == ("EasyNegative",)
+        text = TextEncoder([Tower(model.tokenizers[0], model.text_encoders[0])])
+        for there in ("a cat, easynegative", "(EasyNegative:1.2)", "[a (easynegative)]"):
+            assert text.reads("EasyNegative", there)
+        for not_there in ("", "a cat", "easy negative", "uneasynegative", "easynegativev2"):
+            assert not text.reads("EasyNegative", not_there)
+        long = f"{'a cat ' * 80} easynegative"
+        assert text.reads("EasyNegative", long) and not text.reads("EasyNegative", long, weighted=False), "cut off"
+
+
 def test_two_words_at_once_and_an_exception(plugin: ModuleType, model: Denoiser, tmp_path: Path) -> None:
     save_file({"<one>": VECTORS[:1].contiguous()}, tmp_path / "1.safetensors")
     save_file({"<two>": VECTORS[1:].contiguous()}, tmp_path / "2.safetensors")
