@@ -283,7 +283,9 @@ def _state(
         control_maps=control_maps,
         intake=intake,
         tokens=Tokens(_CountTokens(places, shelf), threads["tokens"]),
-        budgets=Budgets(draft, queue, Estimator(finder(shelf), files=file_finder(shelf)), threads["budget"]),
+        budgets=Budgets(
+            draft, queue, Estimator(finder(shelf), files=file_finder(shelf), shelf=shelf.installed), threads["budget"]
+        ),
         settings=settings,
         settings_saver=saver,
         read_input=images.read,

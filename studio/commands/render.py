@@ -172,11 +172,13 @@ def _estimate(picture: Picture, folders: tuple[Path, ...], library: Library | No
     """Bytes that the headers say a picture takes at its peak, on the device it was made on; None where that is not known."""
     from studio.core.events import EngineReady
     from studio.engine.estimate.budget import Estimator, finder, folder_finder
-    from studio.engine.estimate.patches import file_finder, nowhere
+    from studio.engine.estimate.patches import file_finder
 
     made = picture.made_with
-    find, files = (folder_finder(folders), nowhere) if library is None else (finder(library), file_finder(library))
-    tell = Estimator(find, files=files)
+    if library is None:
+        tell = Estimator(folder_finder(folders))
+    else:
+        tell = Estimator(finder(library), files=file_finder(library), shelf=library.installed)
     budget = tell(picture.recipe, EngineReady(device=made.device, dtype=made.dtype, memory_bytes=0))
     return None if budget is None else budget.best
 

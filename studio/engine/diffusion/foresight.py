@@ -20,7 +20,7 @@ class Foresight:
         if library is None:
             self._tell = Estimator(folder_finder(folders))
         else:
-            self._tell = Estimator(finder(library), files=file_finder(library))
+            self._tell = Estimator(finder(library), files=file_finder(library), shelf=library.installed)
 
     def __call__(self, recipe: Recipe, levels: tuple[Level, ...], ready: EngineReady) -> Level:
         """The level to begin with: one of `levels`, best first."""

@@ -12,6 +12,7 @@ from studio.core.errors import ModelMissing
 from studio.core.events import EngineReady
 from studio.core.model_files import Kind
 from studio.core.recipe import ModelRef, Recipe
+from studio.engine.estimate.guests import Shelf, empty
 from studio.engine.estimate.need import DeviceFacts, Find, needs
 from studio.engine.estimate.patches import Files, nowhere
 from studio.engine.estimate.weights import Headers
@@ -26,8 +27,8 @@ FreeBytes = Callable[[], int]
 class Estimator:
     """Tells budgets. State: `_headers`, each read once while its file does not change."""
 
-    def __init__(self, find: Find, free: FreeBytes | None = None, files: Files = nowhere) -> None:
-        self._find, self._headers, self._files = find, Headers(), files
+    def __init__(self, find: Find, free: FreeBytes | None = None, files: Files = nowhere, shelf: Shelf = empty) -> None:
+        self._find, self._headers, self._files, self._shelf = find, Headers(), files, shelf
         self._free = free or _Machine().free
 
     def __call__(self, recipe: Recipe, ready: EngineReady) -> Budget | None:
@@ -37,7 +38,7 @@ class Estimator:
             return None
         facts = DeviceFacts(kind=kind, width=_WIDTHS[ready.dtype], eight=kind == "cuda")
         try:
-            told = needs(recipe, facts, self._find, self._headers, self._files)
+            told = needs(recipe, facts, self._find, self._headers, self._files, self._shelf)
         except (ModelMissing, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError):
             return None  # whoever presses Generate is told in words
         free = min(self._free(), ready.memory_bytes) if kind == "cpu" else ready.memory_bytes

@@ -10,7 +10,8 @@ from studio.core.budget import Level
 from studio.core.choices import ControlKind
 from studio.core.model_files import Kind
 from studio.core.recipe import ModelRef, Recipe
-from studio.engine.estimate.patches import Files, looking, nowhere, patched
+from studio.engine.estimate.guests import Shelf, Surroundings, empty
+from studio.engine.estimate.patches import Files, nowhere, patched
 from studio.engine.estimate.walks import decoder_peak, factor_of, unet_peak
 from studio.engine.estimate.weights import Headers, Network
 from studio.engine.models import CONTROLNET, companions_of
@@ -59,30 +60,34 @@ class Stages:
     width: int  # bytes of a weight
     kept: int = 0  # what LoRAs change of the model's weights, kept aside where the weights lie
     looking: int = 0  # a plugin's network, before the first step
+    guests: int = 0  # networks of plugins that stay beside the model, wherever that lies
 
     def at(self, level: Level) -> int:
         """Bytes at the peak."""
         decoding = self.decoding if level is Level.WHOLE else self.tiled
         if level <= Level.EIGHT:
             unet = self.unet // self.width if level is Level.EIGHT else self.unet
-            return self.texts + unet + self.kept + self.nets + self.vae + max(self.painting, decoding, self.looking)
+            there = self.texts + unet + self.kept + self.nets + self.vae + self.guests
+            return there + max(self.painting, decoding, self.looking)
         unet = self.unet_alone if level is Level.PARTS else SEVERAL_LAYERS * self.largest
-        return max(self.texts, self.looking, unet + self.nets + self.painting, self.vae + decoding)
+        return self.guests + max(self.texts, self.looking, unet + self.nets + self.painting, self.vae + decoding)
 
 
 def needs(
-    recipe: Recipe, device: DeviceFacts, find: Find, headers: Headers, files: Files = nowhere
+    recipe: Recipe, device: DeviceFacts, find: Find, headers: Headers, files: Files = nowhere, shelf: Shelf = empty
 ) -> tuple[tuple[Level, int], ...]:
     """Bytes at their peak for each level, best first.
 
     Raises `ModelMissing` for what is not there or not whole; whoever presses Generate is told the same.
     """
-    stages = stages_of(recipe, device, find, headers, files)
+    stages = stages_of(recipe, device, find, headers, files, shelf)
     levels = levels_of(device.kind, device.eight and may_rest_in_eight(recipe))
     return tuple((level, stages.at(level)) for level in levels)
 
 
-def stages_of(recipe: Recipe, device: DeviceFacts, find: Find, headers: Headers, files: Files = nowhere) -> Stages:
+def stages_of(
+    recipe: Recipe, device: DeviceFacts, find: Find, headers: Headers, files: Files = nowhere, shelf: Shelf = empty
+) -> Stages:
     """Raises `ModelMissing`, and `OSError`, `ValueError` or `KeyError` for configs that are none."""
     width = SINGLE if recipe.exact else device.width
     place = find(recipe.model, Kind.CHECKPOINT)
@@ -100,6 +105,7 @@ def stages_of(recipe: Recipe, device: DeviceFacts, find: Find, headers: Headers,
     wide = SINGLE if width == 2 and device.kind != "cpu" and overflows else width
     decoding = decoder_peak(base.vae.config, height, across) * wide
     side = TILE_PX // factor
+    around = Surroundings(place=place, files=files, shelf=shelf, headers=headers)
     tiled = decoder_peak(base.vae.config, min(height, side), min(across, side)) * wide
     return Stages(
         texts=_numbers(text for model in models for text in model.texts) * width,
@@ -113,7 +119,8 @@ def stages_of(recipe: Recipe, device: DeviceFacts, find: Find, headers: Headers,
         tiled=tiled,
         width=width,
         kept=patched(recipe, files, headers) * width,
-        looking=looking(recipe, files, headers) * width,
+        looking=around.looking(recipe) * width,
+        guests=around.staying(recipe) * width,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the files of plugin layers take: copies of the weights that a LoRA changes, and networks that look before painting."""
+"""What the files of plugin layers change: copies of the weights that a LoRA works on are kept aside meanwhile."""
 
 from __future__ import annotations
 
@@ -24,12 +24,13 @@ def nowhere(_file: FileRef) -> None:
 
 
 def file_finder(library: Library) -> Files:
-    """Where a layer's file lies among the models: by its bytes, or else by its name."""
+    """Where a layer's file lies among the models: by its bytes, or else by its name, with its folder if that is told."""
 
     def find(ref: FileRef) -> Path | None:
         found = library.installed()
         known = [file.path for file in found if file.sha256 and file.sha256 == ref.sha256]
-        known += [file.path for file in found if file.path.name == ref.name]
+        known += [file.path for file in found if file.path.as_posix().endswith(f"/{ref.name}")]
+        known += [file.path.parent / ref.name for file in found if file.path.name == ref.name.rpartition("/")[0]]
         return next((path for path in known if path.is_file()), None)
 
     return find
@@ -44,10 +45,9 @@ def patched(recipe: Recipe, find: Files, headers: Headers) -> int:
     return sum(changed.values())
 
 
-def looking(recipe: Recipe, find: Files, headers: Headers) -> int:
-    """Numbers of the largest file that is no LoRA: it looks at its picture, beside the model, and is let go."""
-    others = (header for header in _headers(recipe, find, headers) if not _products(header))
-    return max((sum(math.prod(shape) for shape in header.shapes.values()) for header in others), default=0)
+def changes_weights(header: WeightHeader) -> bool:
+    """Whether a file holds what is added to the model's weights, as a LoRA does."""
+    return bool(_products(header))
 
 
 def _headers(recipe: Recipe, find: Files, headers: Headers) -> Iterator[WeightHeader]:
