@@ -24,7 +24,7 @@ from studio.engine.diffusion.models import Model, ModelPool
 from studio.engine.diffusion.union import control_type, told
 from studio.engine.protocol import ReadImage
 
-_KEPT = 16
+KEPT_BYTES = 64 << 20  # of hint embeddings on the device, beside those of the picture itself; one of SDXL's has 20 MB
 _NO_GUESTS: Mapping[int, Residuals] = {}
 Job = CompiledJob | None
 
@@ -105,13 +105,16 @@ class Controls:
         guests: Mapping[int, Residuals] = _NO_GUESTS,
         note: Callable[[str], None] = lambda _sentence: None,
         job: Job = None,
+        scarce: bool = False,
     ) -> list[Residuals]:
         """The layers of a recipe in their order, ready for the loop. `guests`: of plugins' kinds, by `id` of the use.
-        `note` is told which network reads what, and whose mode does nothing; `job` has compiled ones.
+        `note` is told which network reads what, and whose mode does nothing; `job` has compiled ones; where memory is
+        `scarce` no hint is kept.
 
         Raises `StudioError` for pictures or models that cannot be used.
         """
         ready: list[Residuals] = []
+        used: set[tuple[object, ...]] = set()
         for use in recipe.controls:
             if why := idle_mode(use, branches, isinstance(use.kind, ControlKind) or id(use) in guests):
                 note(why)
@@ -127,8 +130,10 @@ class Controls:
                 note(why)
             controlnet = with_hint_slot(network)
             seen_by = 1 if beside_prompt_only(controlnet, use) else branches
-            embedding = self._embedding(use, recipe, model, controlnet, seen_by)
+            key, embedding = self._embedding(use, recipe, model, controlnet, seen_by)
+            used.add(key)
             ready.append(ControlNetResiduals(controlnet, embedding, use, number, job))
+        self._let_go(set() if scarce else used, 0 if scarce else KEPT_BYTES)
         return ready
 
     def with_nets(self, recipe: Recipe, model: Model) -> Recipe:
@@ -146,19 +151,24 @@ class Controls:
         """Forget all hints."""
         self._kept.clear()
 
-    def _embedding(self, use: ControlUse, recipe: Recipe, model: Model, controlnet: Any, branches: int) -> Tensor:
+    def _embedding(
+        self, use: ControlUse, recipe: Recipe, model: Model, controlnet: Any, branches: int
+    ) -> tuple[tuple[object, ...], Tensor]:
+        """The hint of a layer, and the key that it is kept under."""
         look = (use.kind, use.detector, use.net, use.image, use.resize, use.invert, use.low, use.high)
         size, stamps = recipe.size, () if self._annotators is None else self._annotators.stamps(recipe)
         key = (model.key, look, size, branches, stamps)
-        known = self._kept.get(key)
-        if known is None:
+        if key not in self._kept:
             pixels = control_map(use, size, self._read_image(use.image), self._annotators)
-            known = encode_hint(controlnet, hint_tensor(pixels, branches, model.device, model.dtype))
-            self._kept[key] = known
+            self._kept[key] = encode_hint(controlnet, hint_tensor(pixels, branches, model.device, model.dtype))
         self._kept.move_to_end(key)
-        while len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return known
+        return key, self._kept[key]
+
+    def _let_go(self, used: set[tuple[object, ...]], most: int) -> None:
+        """Forget hints that are not `used` now, those used longest ago first, until all are at most so many bytes."""
+        idle = iter([key for key in self._kept if key not in used])
+        while sum(hint.nbytes for hint in self._kept.values()) > most and (key := next(idle, None)) is not None:
+            del self._kept[key]
 
 
 def beside_prompt_only(controlnet: Any, use: ControlUse) -> bool:

@@ -159,7 +159,10 @@ class Painter:
             for adapter in adapters
             if adapter.steering.residuals is not None
         }
-        ready_made = self.controls.prepare(recipe, model, branches, self.report.poll, given, guests.note_once, job)
+        scarce = self.place.level >= Level.TILES
+        ready_made = self.controls.prepare(
+            recipe, model, branches, self.report.poll, given, guests.note_once, job, scarce
+        )
         return ready_made + [given[id(use)] for use in recipe.plugins if id(use) in given]
 
 
