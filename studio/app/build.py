@@ -25,7 +25,7 @@ from studio.app.work import Opening, make_queue
 from studio.core.paths import RESOURCES, Folders
 from studio.core.pixels import Pixels
 from studio.core.recipe import ControlUse, Size
-from studio.core.settings import Settings, load_settings, write_text_safely
+from studio.core.settings import Settings, load_settings
 from studio.engine import Engine, make_engine
 from studio.engine.annotators import Annotators
 from studio.engine.estimate.budget import Estimator, finder
@@ -59,6 +59,7 @@ from studio.state.plot_keeper import PlotKeeper
 from studio.state.plugin_room import PluginRoom
 from studio.state.plugins_model import PluginsModel
 from studio.state.ranking import Ranking
+from studio.state.settings_keeper import SettingsKeeper
 from studio.state.studio_state import StudioState
 from studio.state.thumbnails import Thumbnails
 from studio.state.tokens import Tokens
@@ -178,7 +179,10 @@ def build(
     plugins = PluginsModel(room.shelf, threads["plugins"], _foreign_picture)
     room.on_change, room.on_late = plugins.tell, LatePlugins(room, queue, messages).tell
     keep_settings = not safe_mode and not read_only
-    saver = partial(_save_settings, settings, folders if keep_settings else None, threads["files"], engine)
+    kept = SettingsKeeper(settings, folders.settings, threads["files"]) if keep_settings else None
+    if kept is not None:
+        kept.failed.connect(messages.error)
+    saver = partial(_save_settings, settings, kept, engine)
     state = _state(
         folders, store, settings, saver, messages, draft_model, queue, threads, plugins, engine, shelf, annotators
     )
@@ -338,10 +342,10 @@ def _obey_settings(settings: Settings, engine: Engine) -> None:
         engine.compile = settings.get("compile")
 
 
-def _save_settings(settings: Settings, folders: Folders | None, files: Background, engine: Engine) -> None:
+def _save_settings(settings: Settings, keeper: SettingsKeeper | None, engine: Engine) -> None:
     _obey_settings(settings, engine)
-    if folders is not None:
-        files.run(partial(write_text_safely, folders.settings, settings.text()), lambda _: None)
+    if keeper is not None:
+        keeper.save()
 
 
 def _add_input(store: GalleryStore, source: bytes | Path) -> Added:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import traceback
+from pathlib import Path
 
 
 class StudioError(Exception):
@@ -54,6 +56,15 @@ class StorageProblem(StudioError):
     """A folder or disk refuses to keep something; the picture itself is still in memory."""
 
 
+class RootGone(OSError):
+    """The library's own folder is not there, or is not the one it was; `why` as a part of a sentence. Nothing is written."""
+
+    def __init__(self, root: Path, why: str) -> None:
+        super().__init__(errno.ENOENT, why, str(root))
+        self.why = why
+        self.hint = f"Bring {root} back, then try again; nothing was written in its place."
+
+
 def in_words(
     error: BaseException,
     headline: str = "Something in the studio went wrong",
@@ -62,5 +73,7 @@ def in_words(
     """The error itself if it is written for the artist; otherwise a sentence with the technical part as detail."""
     if isinstance(error, StudioError):
         return error
+    if isinstance(error, RootGone):
+        return StorageProblem(f"{error.why[:1].upper()}{error.why[1:]}.", error.hint, str(error))
     detail = "".join(traceback.format_exception(error))[-8000:]
     return StudioError(f"{headline}: {type(error).__name__}.", hint, detail)

@@ -9,6 +9,8 @@ import secrets
 import sys
 from pathlib import Path
 
+from studio.core.own_root import make_folders
+
 if sys.platform == "win32":
     import msvcrt
 else:
@@ -23,9 +25,9 @@ def write_whole(file: Path, data: bytes, sync: bool = True) -> None:
     """Write a file so that a crash or a power cut leaves the old one or the new one, never a mixture.
 
     `sync=False` leaves out waiting for the disk: safe against the end of the process, not against a power cut.
-    Raises OSError; then the old file is as it was and no part is left.
+    Raises OSError, `RootGone` too; then the old file is as it was and no part is left.
     """
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(file.parent)
     part = file.with_name(f"{file.name}.{os.getpid()}-{secrets.token_hex(3)}{PART}")
     try:
         with part.open("xb") as stream:

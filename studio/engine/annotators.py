@@ -19,6 +19,7 @@ from studio.core.choices import ControlKind, Detector
 from studio.core.detectors import DETECTORS, detector_of
 from studio.core.errors import ModelMissing, StorageProblem
 from studio.core.hub import Starter
+from studio.core.own_root import make_folders
 from studio.core.recipe import Recipe
 from studio.core.safe_files import write_whole
 from studio.engine.libraries import load_torch
@@ -164,7 +165,7 @@ class Annotators:
         stream = io.BytesIO()
         image.save(stream, "PNG", compress_level=1)
         with contextlib.suppress(OSError, StorageProblem):  # a full disk: it is only made again
-            self._cache.mkdir(parents=True, exist_ok=True)
+            make_folders(self._cache)
             write_whole(self._cache / f"{key}.png", stream.getvalue())
             prune(self._cache)
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from studio.core.errors import StorageProblem, StudioError
 from studio.core.job import Kept
+from studio.core.own_root import make_folders
 from studio.core.recipe_text import from_text, to_text
 from studio.core.safe_files import hold, is_held, sync_names
 from studio.engine.spool import Spool, parents_in
@@ -187,7 +188,7 @@ class Journal:
             os.fsync(self._descriptor)
 
     def _create(self) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folders(self._folder)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
         file = self._folder / f"{stamp}-{secrets.token_hex(4)}{_ENDING}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)

@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from studio.core.errors import StorageProblem, StudioError
+from studio.core.own_root import check
 from studio.core.paths import Folders
 from studio.core.picture import Picture
 from studio.core.safe_files import sync_names
@@ -56,6 +57,7 @@ def tend(shelf: Shelf, thumbnails: Thumbnails, on_change: OnChange, stopped: Sto
         if stopped():
             return
         try:
+            check(shelf.folders.root)
             step()
         except (sqlite3.Error, OSError, StudioError) as error:
             shelf.notice(f"The library could not be looked after just now ({error}); it goes on at the next start.")
@@ -174,6 +176,7 @@ def empty_trash(shelf: Shelf, thumbnails: Thumbnails) -> int:
         thrown = shelf.look(partial(_thrown, shelf.folders))
         deleted: list[str] = []
         try:
+            check(shelf.folders.root)
             _unlink(shelf.folders, thrown, deleted)
         except OSError as error:
             what, kept = "The trash could not be emptied", f"{len(deleted):,} pictures are deleted, the others kept"

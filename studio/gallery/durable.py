@@ -13,7 +13,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from studio.core.errors import StorageProblem
+from studio.core.errors import RootGone, StorageProblem
+from studio.core.own_root import check
 from studio.core.safe_files import sync_names
 
 if sys.platform != "win32":
@@ -92,7 +93,8 @@ def rename_new(source: Path, target: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a folder with its parents; each new name is on disk when this returns. Raises OSError."""
+    """Create a folder with its parents; each new name is on disk when this returns. Raises OSError, `RootGone` too."""
+    check(folder)
     if folder.is_dir():
         return
     if not folder.parent.is_dir():
@@ -141,6 +143,8 @@ def storage_problem(what: str, kept: str, folder: Path, error: BaseException) ->
     """What the artist reads when the disk refuses: what failed and why, what was kept, what to do in which folder."""
     code = error.errno if isinstance(error, OSError) else None
     detail = f"{type(error).__name__}: {error}"
+    if isinstance(error, RootGone):
+        return StorageProblem(f"{what} because {error.why}; {kept}.", error.hint, detail)
     if code in _FULL:
         hint = f"Free some space for {folder}, then try again."
         return StorageProblem(f"{what} because the disk is full; {kept}.", hint, detail)

@@ -12,6 +12,7 @@ from datetime import date
 import numpy as np
 
 from studio.core.library import Completion, Listing, Query, Sort
+from studio.core.own_root import make_folders
 from studio.core.picture import Picture
 from studio.core.query import parse
 from studio.core.query_complete import complete
@@ -79,7 +80,7 @@ class Finder:
         if columns.changes == self._kept or len(columns) < KEPT_FROM:
             return
         with suppress(OSError):
-            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            make_folders(self._cache.parent)
             part = self._cache.with_name(f"{self._cache.name}.{secrets.token_hex(4)}{PART}")
             try:
                 part.write_bytes(to_bytes(columns))

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from studio.core.errors import StorageProblem
 from studio.core.library import Marks
+from studio.core.own_root import check
 from studio.core.paths import Folders
 from studio.core.picture import Picture
 from studio.gallery.durable import PART, make_folder, storage_problem
@@ -184,6 +185,9 @@ class Shelf:
         try:
             return self.ask(question)
         except sqlite3.Error as error:
+            if (gone := self._gone()) is not None:
+                what, kept = "The history cannot be read", "the pictures themselves are untouched"
+                raise storage_problem(what, kept, self.folders.root, gone) from None
             hint = "The pictures themselves are untouched. Try again; at the next start the history is built anew."
             raise StorageProblem("The history cannot be read at the moment.", hint, repr(error)) from None
 
@@ -194,7 +198,7 @@ class Shelf:
             return question(index)
         except sqlite3.Error as error:
             vanished = index.file is not None and not index.file.exists()
-            if self.read_only or (not vanished and not is_damage(error)):
+            if self.read_only or (not vanished and not is_damage(error)) or self._gone() is not None:
                 raise
         self.replace(index)
         return question(self.opened())
@@ -243,6 +247,14 @@ class Shelf:
             self.notice(_ROW_LATER.format(error))
         else:
             self._unlisted.clear()
+
+    def _gone(self) -> OSError | None:
+        """What says that the whole library is not where it was: then there is nothing to repair."""
+        try:
+            check(self.folders.root)
+        except OSError as error:
+            return error
+        return None
 
     def _probe(self) -> None:
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from studio.core.errors import BadInputImage, BadRecipe, StorageProblem
 from studio.core.found import Found
 from studio.core.library import Brought, Completion, ImportedFolder, Link, Listing, Query
+from studio.core.own_root import check, watch_over
 from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
@@ -42,6 +43,8 @@ class GalleryStore:
 
     def __init__(self, folders: Folders, plugins: AskPlugins | None = None, read_only: bool = False) -> None:
         self.folders, self._plugins = folders, plugins
+        if not read_only:
+            watch_over(folders.root)
         self.inputs = Inputs(folders.inputs)
         self._thumbnails = Thumbnails(folders.thumbnails)
         self._shelf = Shelf(folders, read_only)
@@ -304,8 +307,9 @@ class GalleryStore:
                 return picture
             file = picture.file.relative_to(trash if picture.file.is_relative_to(trash) else pictures)
             source, target = (pictures / file, trash / file) if trashed else (trash / file, pictures / file)
-            gone = bool(trashed) and not source.exists() and not target.exists()  # deleted by other means: let it go
             try:
+                check(self.folders.root)
+                gone = bool(trashed) and not source.exists() and not target.exists()  # by other means: let it go
                 if not gone:
                     move_once(source, target)
             except OSError as error:

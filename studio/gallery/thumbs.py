@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from studio.core.errors import BadInputImage
+from studio.core.own_root import make_folders
 from studio.core.picture import Picture
 from studio.core.pixels import Pixels
 from studio.gallery.durable import PART, read_regular
@@ -99,7 +100,7 @@ def _keep(file: Path, pixels: Pixels) -> None:
     stream = io.BytesIO()
     image = Image.frombytes("RGB", (pixels.width, pixels.height), pixels.data)
     image.save(stream, "JPEG", quality=_QUALITY)
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(file.parent)
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}{PART}")
     try:
         part.write_bytes(stream.getvalue())

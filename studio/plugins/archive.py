@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from studio.core.errors import PluginProblem, StorageProblem
+from studio.core.own_root import make_folders
 from studio.plugins.bundle import ENTRIES_MAX, SKIPPED_FOLDERS, Bundle, read_bundle, walk
 from studio.plugins.manifest import MANIFEST
 
@@ -73,7 +74,7 @@ def _sweep(plugins: Path) -> None:
 
 def to_trash(folder: Path, place: Path) -> Path:
     """Move a plugin's folder away, to a name that says when, which is returned. Raises OSError."""
-    place.mkdir(parents=True, exist_ok=True)
+    make_folders(place)
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     target = place / f"{folder.name}-{stamp}-{secrets.token_hex(3)}"
     shutil.move(folder, target)
@@ -203,7 +204,7 @@ def _below_root(entries: list[Entry]) -> list[Entry]:
 def _copy(entries: list[Entry], staging: Path) -> None:
     for entry in entries:
         target = staging.joinpath(*entry.name.split("/"))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(target.parent)
         with entry.open() as source, target.open("xb") as copy:
             left = entry.size
             while chunk := source.read(_CHUNK):

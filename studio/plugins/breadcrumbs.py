@@ -13,6 +13,8 @@ import sys
 import threading
 from pathlib import Path
 
+from studio.core.own_root import make_folders
+
 if sys.platform != "win32":
     import fcntl
 
@@ -64,7 +66,7 @@ class Breadcrumbs:
                 self._close()
                 return
             if self._descriptor is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
+                make_folders(self._folder)
                 self._descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
                 if sys.platform != "win32":
                     fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

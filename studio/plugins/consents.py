@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from studio.core.errors import StorageProblem
+from studio.core.own_root import make_folders
 from studio.core.plugins import PluginState
 
 _KEPT = (PluginState.ENABLED, PluginState.DISABLED, PluginState.FAULTY, PluginState.QUARANTINED)
@@ -84,7 +85,7 @@ def _consent(entry: Any) -> Consent:  # Any: what json gave
 
 def write_whole(file: Path, data: bytes) -> None:
     """Replace a file so that it is the old or the new one, never half of it. Raises OSError."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(file.parent)
     part = file.with_name(f"{file.name}.{secrets.token_hex(4)}.part")
     try:
         with part.open("xb") as stream:

@@ -45,7 +45,7 @@ class DraftKeeper(QObject):
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> bool:
         """Write now if there is something to write, and wait for it. False if it took too long. For closing."""
-        if self._timer.isActive():
+        if self._timer.isActive() or self._trouble:  # what the disk refused: it may be there again
             self._write()
         return self._background.wait(seconds)
 
@@ -64,8 +64,14 @@ class DraftKeeper(QObject):
     def _on_failed(self, error: StudioError) -> None:
         if not self._trouble:
             self._trouble = True
-            hint = "Check that the disk has room and the folder can be written."
-            self.failed.emit(StorageProblem("What you type cannot be kept for the next start.", hint, error.detail))
+            headline = "What you type cannot be kept for the next start."
+            self.failed.emit(StorageProblem(headline, why_not(error), error.detail))
+
+
+def why_not(error: StudioError) -> str:
+    """What to do where a small file cannot be kept: the error's own words, where it has any that fit."""
+    ours = isinstance(error, StorageProblem)
+    return str(error) if ours else "Check that the disk has room and the folder can be written."
 
 
 def load_draft(file: Path) -> tuple[Draft, str]:

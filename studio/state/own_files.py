@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from studio.core.errors import StorageProblem, StudioError
+from studio.core.own_root import make_folders
 from studio.core.recipe import FileRef
 from studio.state.background import Background
 
@@ -79,7 +80,7 @@ def _copy(source: Path, folder: Path, ref: FileRef) -> None:
         target = folder / ref.sha256[:12] / ref.name
     if target.exists():
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folders(target.parent)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         shutil.copyfile(source, part)

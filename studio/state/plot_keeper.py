@@ -12,6 +12,7 @@ from studio.core.errors import StorageProblem, StudioError
 from studio.core.plot_text import TEXT_MAX, PlotsNote, note_from_text, note_to_text
 from studio.core.settings import set_aside, write_text_safely
 from studio.state.background import Background
+from studio.state.draft_keeper import why_not
 from studio.state.plot import Plots
 
 DELAY_MS = 300
@@ -37,7 +38,7 @@ class PlotKeeper(QObject):
 
     def flush(self) -> None:
         """Give now what is still to be written. For closing; the thread writes what it was given."""
-        if self._timer.isActive():
+        if self._timer.isActive() or self._trouble:
             self._write()
 
     def _on_changed(self) -> None:
@@ -62,7 +63,7 @@ class PlotKeeper(QObject):
         self._written = None  # so that the same is tried again with the next change
         if not self._trouble:
             self._trouble = True
-            hint = "Its pictures are kept all the same. Check that the disk has room and the folder can be written."
+            hint = f"Its pictures are kept all the same. {why_not(error)}"
             self.failed.emit(StorageProblem("The plot cannot be kept for the next start.", hint, error.detail))
 
 

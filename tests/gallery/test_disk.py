@@ -78,19 +78,6 @@ def test_a_folder_below_a_file_is_refused_in_words(tmp_path: Path) -> None:
     store.close()
 
 
-def test_the_folder_vanishes_while_the_studio_runs(data: Path, tmp_path: Path) -> None:
-    store = store_in(data)
-    store.add(PICTURE, recipe(seed=1), MADE_WITH)
-    data.rename(tmp_path / "unplugged")
-    picture = store.add(PICTURE, recipe(seed=2), MADE_WITH)  # the folders are made anew
-    assert is_whole(picture.file.read_bytes())
-    assert store.page(0, 9) == (picture,)
-    store.close()
-    store = store_in(data)
-    assert [found.recipe.seed for found in store.page(0, 9)] == [2]
-    store.close()
-
-
 def test_the_order_of_a_save(monkeypatch: pytest.MonkeyPatch, data: Path) -> None:
     """SIGKILL cannot show this: bytes on disk before the name, the name on disk before the row, the row before the word."""
     trace: list[str] = []

@@ -96,6 +96,31 @@ def test_a_folder_that_refuses_keeps_the_picture_and_saves_it_later(start: Start
     assert studio.queue.unsaved(job.id) is None
 
 
+def test_a_library_that_goes_and_comes_back_is_not_begun_anew(
+    start: Start, qtbot: QtBot, data: Path, tmp_path: Path
+) -> None:
+    studio = start()
+    generate(studio, qtbot)
+    data.rename(tmp_path / "unplugged")
+    type_into(studio, "promptEdit", "must not be lost")
+    with qtbot.waitSignal(studio.queue.job_failed, timeout=10_000) as failed:
+        press(studio, "generateButton")
+    job = failed.args[0]
+    assert "the library's folder is gone; it is still in memory" in job.error.headline
+    said = "What you type cannot be kept for the next start."
+    qtbot.waitUntil(lambda: said in [message.headline for message in studio.state.messages.history()], timeout=10_000)
+    assert not data.exists()
+    (tmp_path / "unplugged").rename(data)
+    with qtbot.waitSignal(studio.queue.picture_added, timeout=10_000) as added:
+        studio.queue.retry_save(job.id)
+    assert added.args[0].recipe.prompt == "must not be lost"
+    assert added.args[0].file.is_file()
+    qtbot.waitUntil(lambda: studio.state.gallery.rowCount() == 2, timeout=10_000)
+    studio = start()
+    qtbot.waitUntil(lambda: studio.state.gallery.rowCount() == 2, timeout=10_000)
+    assert studio.draft.draft.prompt == "must not be lost"
+
+
 @pytest.mark.parametrize("name", ["empty.png", "text.png", "<img src=x width=30000>.png"])
 def test_a_bad_drop_changes_nothing_and_is_said(start: Start, qtbot: QtBot, tmp_path: Path, name: str) -> None:
     file = tmp_path / name

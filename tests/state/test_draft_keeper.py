@@ -12,6 +12,7 @@ from pytestqt.qtbot import QtBot
 from studio.core.choices import ControlKind
 from studio.core.draft import Draft
 from studio.core.errors import StorageProblem
+from studio.core.own_root import watch_over
 from studio.core.recipe import SEED_MAX, ImageRef
 from studio.state.background import Background
 from studio.state.draft_keeper import DraftKeeper, load_draft
@@ -110,3 +111,23 @@ def test_a_damaged_draft_is_set_aside(data: Path, content: bytes) -> None:
     assert "damaged" in sentence
     assert not file.exists()
     assert (data / "draft.json.damaged").read_bytes() == content
+
+
+def test_the_library_goes_and_comes_back(
+    qtbot: QtBot, model: DraftModel, background: Background, data: Path, tmp_path: Path
+) -> None:
+    watch_over(data)
+    keeper = DraftKeeper(model, data / "draft.json", background, delay_seconds=0.02)
+    said: list[str] = []
+    keeper.failed.connect(lambda error: said.append(str(error)))
+    model.set_prompt("before")
+    qtbot.waitUntil((data / "draft.json").exists)
+    data.rename(tmp_path / "away")
+    model.set_prompt("meanwhile")
+    qtbot.waitUntil(lambda: bool(said))
+    assert said[0].startswith("What you type cannot be kept for the next start. The library's folder is gone.")
+    assert not data.exists()
+    (tmp_path / "away").rename(data)
+    assert keeper.flush()
+    assert load_draft(data / "draft.json")[0].prompt == "meanwhile"
+    assert len(said) == 1

@@ -23,6 +23,7 @@ from typing import IO, Any
 
 from studio.core.errors import StorageProblem
 from studio.core.hub import NetworkProblem, RemoteFile
+from studio.core.own_root import make_folders
 from studio.core.safe_files import PART, write_whole
 from studio.engine.hub.resolve import refusal
 
@@ -66,7 +67,7 @@ def fetch_file(
         return
     part = target.with_name(target.name + PART)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(target.parent)
         _bring(source, file, part, stop, told, wait)
         checking()
         _check(file, part, stop)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from studio.core.errors import StorageProblem, StudioError
 from studio.core.hub import PICKLES, NetworkProblem, RemoteFile, Transfer, TransferState, is_safe_path
+from studio.core.own_root import make_folders
 from studio.core.safe_files import write_whole
 from studio.engine.hub.download import Paused, Source, fetch_file, forget_part, part_size
 from studio.engine.hub.make_safe import make_safe, safe_name
@@ -81,7 +82,7 @@ class Fetcher:
         missing = self.missing_bytes(transfer)
         folder = folder_of(self._root, transfer)
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
             free = shutil.disk_usage(folder).free
         except OSError as error:
             raise StorageProblem("The models folder cannot be written.", "Check it and its disk.", str(error)) from None

@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from studio.core.own_root import make_folders
+
 SERVICE, USER = "Diffusion Studio", "hub token"
 
 
@@ -43,7 +45,7 @@ class TokenSafe:
                 ring.set_password(SERVICE, USER, token)
                 self._file.unlink(missing_ok=True)
                 return "keyring"
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        make_folders(self._file.parent)
         part = self._file.with_name(f"{self._file.name}.{os.getpid()}.part")
         descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
