@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import logging
 import shutil
+import threading
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -169,6 +171,35 @@ def test_a_failing_compiler_leaves_the_network_as_it_was(
     compiler.close()
     assert tries == [failing]
     assert caplog.text.count("RuntimeError: no compiler found") == 1
+
+
+def test_a_wish_keeps_no_network_that_was_let_go(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its turn may come minutes later; until then its weights would stay on the device, beside another model's."""
+    begun, go_on, made = threading.Event(), threading.Event(), list[Any]()
+
+    def compiled(shadow: Any, _arguments: Any, _backend: str) -> Any:
+        made.append(weakref.ref(shadow))
+        begun.set()
+        assert go_on.wait(60)
+        return lambda *args, **kwargs: shadow(*args, **kwargs)
+
+    monkeypatch.setattr("studio.engine.diffusion.compiled.compiled", compiled)
+    compiler, other = on_cpu("eager"), copy.deepcopy(unet)
+    try:
+        for network in (unet, other):
+            with compiler.job(plain=True) as job:
+                call(network, job.of(network), 1)
+            del job
+            assert begun.wait(60)
+        shadow, weights = weakref.ref(compiler._kept[other].shadow), weakref.ref(other.conv_in.weight)
+        del network, other
+        assert (shadow(), weights()) == (None, None)
+        go_on.set()
+        compiler.wait()
+        assert len(made) == 1, "and nothing was compiled for it"
+    finally:
+        go_on.set()
+        compiler.close()
 
 
 def test_lack_of_memory_is_told_as_everywhere(unet: Any, monkeypatch: pytest.MonkeyPatch) -> None:

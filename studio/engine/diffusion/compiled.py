@@ -27,7 +27,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import torch
 from torch import Tensor, nn
@@ -75,6 +75,9 @@ class _Kept:
                 graph.call, graph.unrecorded, graph.proven = graph.unrecorded, None, False
 
 
+_Wish = tuple[ReferenceType[_Kept], ReferenceType[_Graph]]  # weak: a model that is let go meanwhile is gone at once
+
+
 class Compiler:
     """Networks and their graphs. All methods are for the engine thread; compiling happens in one thread beside it.
 
@@ -88,7 +91,7 @@ class Compiler:
         self.backend, self._kinds = backend, kinds
         self.quick = 0
         self._kept: WeakKeyDictionary[nn.Module, _Kept] = WeakKeyDictionary()
-        self._wishes: queue.SimpleQueue[tuple[_Kept, _Graph] | None] = queue.SimpleQueue()
+        self._wishes: queue.SimpleQueue[_Wish | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._busy = threading.Semaphore(0)
         self._wished = 0
@@ -141,7 +144,7 @@ class Compiler:
                 kept.graphs.pop(next(iter(kept.graphs)))
             graph = kept.graphs[key] = _Graph(arguments)
             self._wished += 1
-            self._wishes.put((kept, graph))
+            self._wishes.put((ref(kept), ref(graph)))
         if self._thread is None:
             self._thread = threading.Thread(target=self._until_stopped, name="compiler", daemon=True)
             self._thread.start()
@@ -154,16 +157,20 @@ class Compiler:
         if self.folder is not None:
             os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(self.folder))
         while (wish := self._wishes.get()) is not None:
-            kept, graph = wish
+            kept, graph = wish[0](), wish[1]()
             try:
+                if kept is None or graph is None:
+                    continue
                 with _beside(graph.arguments):
                     graph.call = compiled(kept.shadow, graph.arguments, self.backend)
                 graph.arguments = ((), {})  # their memory
             except Exception as error:
+                assert graph is not None
                 graph.failed = True
                 _log.warning("The model could not be compiled and runs as it did: %s", _first_line(error))
-            del wish, kept, graph
-            self._busy.release()
+            finally:
+                del wish, kept, graph
+                self._busy.release()
 
 
 class _Stop(BaseException):
