@@ -54,7 +54,8 @@ class Found:
 
 
 class Weights:
-    """Loads adapters. State: `_kept`, the last few, by file, its size and time, number format and device."""
+    """Loads adapters. State: `_kept`, the last few, by file, its size and time, design (a config.json beside it may
+    change), number format and device."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[tuple[object, ...], Any] = OrderedDict()
@@ -70,7 +71,7 @@ class Weights:
         found = choice.found
         use.reads(found.file)
         status = found.file.stat()
-        key = (found.file, status.st_size, status.st_mtime_ns, denoiser.dtype, denoiser.device)
+        key = (found.file, status.st_size, status.st_mtime_ns, found.design, denoiser.dtype, denoiser.device)
         if key not in self._kept:
             self._kept[key] = load(found).to(device=denoiser.device, dtype=denoiser.dtype)
         self._kept.move_to_end(key)

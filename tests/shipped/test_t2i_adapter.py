@@ -281,6 +281,20 @@ def test_features_are_computed_once_and_the_network_is_kept(
     assert len(calls) == 2 and torch.equal(zero, paint(denoiser, torch.zeros(2, 77, 16), [], steps=3))
 
 
+def test_a_changed_config_beside_the_same_weights_makes_another_network(
+    denoiser: Denoiser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same tensors may be built in two ways; the file says nothing of it, and neither do its size and its time."""
+    folder = tmp_path / "sd1" / "depth"
+    save_adapter(folder, 4, channels=[16, 16, 16], adapter_type=XL)
+    kept, asked = Weights(), use_of("t2i_adapter", "depth", tmp_path, drawing(SIZE))
+    monkeypatch.setattr(weights, "check_fit", lambda found, denoiser: None)  # a model for each is not needed here
+    for kind in (XL, FULL, XL):
+        config = json.loads((folder / "config.json").read_text("utf-8")) | {"adapter_type": kind}
+        (folder / "config.json").write_text(json.dumps(config), "utf-8")
+        assert kept.get("depth", replace(denoiser, model_folder=tmp_path), asked)[0].config.adapter_type == kind
+
+
 @pytest.mark.parametrize(("count", "factor"), [(4, 0.5), (10, 0.33), (100, 0.29), (7, 1.0), (5, 0.0)])
 def test_the_end_counts_as_the_conditioning_factor(count: int, factor: float) -> None:
     window, steps = InWindow((torch.zeros(1),), 0.0, factor), []
