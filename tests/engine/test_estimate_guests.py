@@ -69,8 +69,8 @@ def test_a_t2i_adapter_among_the_models_is_counted(tiny_folder: Path, tmp_path: 
     assert (plain.guests, counted.guests) == (0, 181 * 4), "two layers, one network"
     for level in Level:
         assert counted.at(level) == plain.at(level) + counted.guests
-    off = replace(RECIPE, controls=(layer("t2i-sketch", weight=0.0), layer("t2i-color")))
-    assert told(tiny_folder, off, *files).guests == 0
+    idle = replace(RECIPE, controls=(layer("t2i-depth", weight=0.0), layer("t2i-color")))
+    assert told(tiny_folder, idle, *files).guests == 81 * 4, "loaded at every strength; of colours there is none"
 
 
 def test_what_lies_beside_the_model_in_the_plugins_folder_comes_first(tiny_folder: Path, tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ class Surroundings:
 
     def staying(self, recipe: Recipe) -> int:
         """Numbers of all networks that lie beside the model while it paints: those of control layers, each once."""
-        guests = (use for use in recipe.controls if not isinstance(use.kind, ControlKind) and use.weight)
+        guests = [use for use in recipe.controls if not isinstance(use.kind, ControlKind)]
         return sum(self._numbers(file) for file in dict.fromkeys(file for use in guests for file in self._control(use)))
 
     def looking(self, recipe: Recipe) -> int:
