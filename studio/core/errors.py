@@ -28,6 +28,10 @@ class BadRecipe(StudioError):
     """A draft or recipe says something that cannot be made into a picture."""
 
 
+class NewerRecipe(BadRecipe):
+    """A recipe that a newer studio wrote: nothing is wrong with it."""
+
+
 class ModelMissing(StudioError):
     """A model named in a recipe cannot be found or is not complete."""
 

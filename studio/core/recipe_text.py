@@ -9,7 +9,7 @@ from typing import Any
 
 from studio.core.choices import ControlKind, ControlMode, ResizeMode, Spacing, Tiling
 from studio.core.draft import ControlLayer, Draft, Origin, PluginLayer, expand
-from studio.core.errors import BadRecipe
+from studio.core.errors import BadRecipe, NewerRecipe
 from studio.core.plugins import is_finite
 from studio.core.recipe import ControlUse, FileRef, FreeU, ImageRef, ModelRef, PluginRef, PluginUse, Recipe, Size
 
@@ -233,7 +233,7 @@ def _load(text: str, mark: str) -> Json:
     if not isinstance(schema, int) or isinstance(schema, bool):
         raise BadRecipe("This text is not a recipe of Diffusion Studio.", "Nothing was changed.")
     if schema > SCHEMA:
-        raise BadRecipe("This recipe was written by a newer Diffusion Studio.", "Update the studio to use it.")
+        raise NewerRecipe("This recipe was written by a newer Diffusion Studio.", "Update the studio to use it.")
     if schema < 3:
         _before_weights(fields)
     return fields

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from studio.core.errors import StorageProblem, StudioError
+from studio.core.errors import NewerRecipe, StorageProblem, StudioError
 from studio.core.job import Kept
 from studio.core.own_root import make_folders
 from studio.core.recipe_text import from_text, to_text
@@ -40,6 +40,7 @@ class _Entry:
     """What the lines of one job add up to, in whatever order they were written."""
 
     kept: Kept | None = None
+    newer: Line | None = None  # instead: what a newer studio wrote of it
     since: float | None = None  # when it was begun, if it was
     over: bool = False
 
@@ -63,7 +64,10 @@ class Journal:
         self._thread: threading.Thread | None = None
 
     def open(self) -> tuple[Kept, ...]:
-        """Take over what earlier studios left: jobs that are not over, in their order. Slow; raises nothing."""
+        """Take over what earlier studios left: jobs that are not over, in their order. Slow; raises nothing.
+
+        Those of a newer studio are taken over as they are, for it, and `on_trouble` is told.
+        """
         left = [file for file in _journals(self._folder) if file != self._file and not is_held(file)]
         entries: dict[str, _Entry] = {}
         for file in left:
@@ -73,10 +77,14 @@ class Journal:
             for entry in entries.values()
             if entry.kept is not None and not entry.over
         )
+        newer = [(entry.newer, entry.since) for entry in entries.values() if entry.newer is not None and not entry.over]
         self.add(kept)
-        for job in kept:
-            if job.started:
-                self._note({"job": job.key, "state": "running", "at": job.since})
+        self._note(*(line for line, _ in newer))
+        for key, since in [(job.key, job.since) for job in kept if job.started] + [(n["job"], at) for n, at in newer]:
+            if since is not None:
+                self._note({"job": key, "state": "running", "at": since})
+        if newer and self._on_trouble is not None:
+            self._on_trouble(_of_a_newer_one(len(newer)))
         if self.wait(10.0) and not self._troubled:
             for file in left:
                 with contextlib.suppress(OSError):
@@ -228,6 +236,14 @@ def left_over(journal: Journal, spool: Spool, is_saved: Callable[[Kept], bool] =
     return tuple(left)
 
 
+def _of_a_newer_one(count: int) -> StorageProblem:
+    which = "1 picture in the queue was" if count == 1 else f"{count:,} pictures in the queue were"
+    they = "it is" if count == 1 else "they are"
+    return StorageProblem(
+        f"{which} left by a newer Diffusion Studio; {they} kept for it.", "Start the newer one to go on."
+    )
+
+
 def _journals(folder: Path) -> list[Path]:
     try:
         return sorted(file for file in folder.iterdir() if file.name.endswith(_ENDING) and file.is_file())
@@ -260,7 +276,10 @@ def _take(line: object, entries: dict[str, _Entry]) -> None:
         return
     entry = entries.setdefault(key, _Entry())
     if "recipe" in line:
-        entry.kept = Kept(key=key, recipe=from_text(line["recipe"]), parents=parents_in(line.get("parents")))
+        try:
+            entry.kept = Kept(key=key, recipe=from_text(line["recipe"]), parents=parents_in(line.get("parents")))
+        except NewerRecipe:
+            entry.newer = line
     if line.get("state") == "running":
         entry.since = float(line.get("at", 0.0))
     entry.over = entry.over or line.get("state") == "over"

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from studio.core.errors import StorageProblem, StudioError
+from studio.core.errors import NewerRecipe, StorageProblem, StudioError
 from studio.core.job import Kept
 from studio.core.library import Link, LinkKind
 from studio.core.recipe_text import from_text, to_text
@@ -87,7 +87,10 @@ class Spool:
             self._file(key).unlink()
 
     def left(self) -> tuple[Kept, ...]:
-        """The jobs whose latents lie here, oldest first. Unfinished and damaged files are cleared away."""
+        """The jobs whose latents lie here, oldest first. Unfinished and damaged files are cleared away.
+
+        Those of a newer studio stay as they are, for it.
+        """
         found: list[tuple[float, Kept]] = []
         with contextlib.suppress(OSError):
             for file in self._folder.iterdir():
@@ -95,10 +98,10 @@ class Spool:
                     file.unlink()
                 elif file.name.endswith(_ENDING):
                     kept = _kept(file)
-                    if kept is None:
-                        file.rename(file.with_name(file.name + ".damaged"))
-                    else:
+                    if kept is not None:
                         found.append((file.stat().st_mtime, kept))
+                    elif not _is_newer(file):
+                        file.rename(file.with_name(file.name + ".damaged"))
         return tuple(kept for _, kept in sorted(found, key=lambda pair: pair[0]))
 
     def _file(self, key: str) -> Path:
@@ -136,6 +139,21 @@ def _kept(file: Path) -> Kept | None:
         )
     except (ValueError, KeyError, TypeError, RecursionError, StudioError):
         return None
+
+
+def _is_newer(file: Path) -> bool:
+    """Whether a newer studio wrote this. Raises OSError."""
+    try:
+        with file.open("rb") as stream:
+            head = json.loads(stream.readline(HEAD_MAX))
+        if int(head["studio_spool"]) > SCHEMA:
+            return True
+        from_text(head["recipe"])
+    except NewerRecipe:
+        return True
+    except (ValueError, KeyError, TypeError, RecursionError, StudioError):
+        pass
+    return False
 
 
 def _head(stream: BinaryIO) -> dict[str, Any]:  # Any: what json gives; every value is checked where it is used
