@@ -26,6 +26,11 @@ class Folders:
         return self.root / "imported"
 
     @property
+    def to_copy(self) -> Path:
+        """Lists of files that were given and are not all copied yet."""
+        return self.root / "to-copy"
+
+    @property
     def inputs(self) -> Path:
         return self.root / "inputs"
 

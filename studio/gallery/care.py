@@ -19,7 +19,7 @@ from studio.core.own_root import check
 from studio.core.paths import Folders
 from studio.core.picture import Picture
 from studio.core.safe_files import sync_names
-from studio.gallery import snapshots
+from studio.gallery import snapshots, to_copy
 from studio.gallery.columns import seqs_of
 from studio.gallery.durable import storage_problem
 from studio.gallery.imported import Visit, check_folder, mark_folder, visit
@@ -49,6 +49,7 @@ def tend(shelf: Shelf, thumbnails: Thumbnails, on_change: OnChange, stopped: Sto
         lambda: _check(shelf, on_change),
         lambda: None if shelf.compared else shelf.compare(shelf.opened(), on_change),
         lambda: visit_folders(shelf, on_change, stopped, everything=True),
+        lambda: to_copy.go_on(shelf, on_change, stopped),
         lambda: _snapshot(shelf),
         lambda: look_at_new(shelf, thumbnails, stopped),
         thumbnails.prune,

@@ -17,7 +17,7 @@ from studio.core.paths import Folders
 from studio.core.picture import MadeWith, Picture
 from studio.core.pixels import Pixels
 from studio.core.recipe import Recipe
-from studio.gallery import brought, care, png
+from studio.gallery import care, png, to_copy
 from studio.gallery.care import OnChange, Stopped
 from studio.gallery.durable import move_once, storage_problem, write_new
 from studio.gallery.finder import Finder
@@ -262,8 +262,11 @@ class GalleryStore:
     def bring(
         self, files: Iterable[Path], on_change: OnChange = lambda: None, stopped: Stopped = lambda: False
     ) -> Brought:
-        """Copy single picture files into the library; the files given stay. Raises StorageProblem: see `brought`."""
-        return brought.bring(self._shelf, files, on_change, stopped)
+        """Copy single picture files into the library; the files given stay. Raises StorageProblem: see `brought`.
+
+        What is stopped goes on when `care` is called after the next start.
+        """
+        return to_copy.bring(self._shelf, files, on_change, stopped)
 
     def other_folders(self) -> tuple[ImportedFolder, ...]:
         """As `imported_folders`, by name and with how many pictures of each are seen."""
