@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 from dataclasses import dataclass
@@ -143,8 +144,9 @@ def write_text_safely(file: Path, text: str) -> None:
 
 
 def set_aside(file: Path, what: str, instead: str) -> str:
-    """Keep a damaged file as *.damaged. Returns the sentence that tells the artist."""
-    kept = file.with_name(file.name + ".damaged")
+    """Keep a damaged file as *.damaged, *.damaged-2 and so on. Returns the sentence that tells the artist."""
+    names = itertools.chain((".damaged",), (f".damaged-{number}" for number in itertools.count(2)))
+    kept = next(kept for name in names if not os.path.lexists(kept := file.with_name(file.name + name)))
     try:
         os.replace(file, kept)
     except OSError:

@@ -28,6 +28,17 @@ def test_damaged_files_are_kept_aside_and_said(tmp_path: Path, content: bytes) -
     assert (tmp_path / "settings.json.damaged").read_bytes() == content
 
 
+def test_each_damaged_file_is_kept_beside_the_earlier_ones(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    notices = []
+    for content in (b"{1", b"{2", b"{3"):
+        file.write_bytes(content)
+        notices.append(load_settings(file)[1])
+    names = ["settings.json.damaged", "settings.json.damaged-2", "settings.json.damaged-3"]
+    assert [(tmp_path / name).read_bytes() for name in names] == [b"{1", b"{2", b"{3"]
+    assert all(notice.endswith(f"is kept as {name}.") for notice, name in zip(notices, names, strict=True))
+
+
 def test_single_wrong_values_take_their_default(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text('{"theme": "neon", "thumbnail_px": 10000, "preview": 1, "unknown": 2, "welcomed": true}')
