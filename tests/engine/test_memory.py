@@ -17,6 +17,7 @@ from studio.core.errors import OutOfMemory
 from studio.core.recipe import ControlUse, PluginRef, Recipe, Size
 from studio.engine.diffusion import engine as engine_module
 from studio.engine.diffusion import placement
+from studio.engine.diffusion.experience import Experience
 from studio.engine.diffusion.models import Model, ModelPool, bytes_of
 from studio.engine.diffusion.placement import WORDS, Level, Placement, levels_of
 from tests.engine.by_hand import RECIPE, go_on
@@ -91,12 +92,12 @@ def test_one_level_slower_each_time_until_it_fits(engine: Any, card: Card) -> No
     assert plain.made_with.notes == ()
     for capacity, level in ((whole - 1, Level.PARTS), (unet - 1, Level.LAYERS)):
         engine.close()
-        engine._learnt.clear()
+        engine._learnt = Experience()
         card.capacity = capacity
         rendered = engine.render(replace(RECIPE, seed=RECIPE.seed), go_on)
         assert rendered.made_with.notes == (WORDS[level],)
         assert rendered.pixels == plain.pixels  # slower, not other
-        assert engine._learnt == {engine_module._demand(RECIPE): level}
+        assert engine._learnt.levels == {engine_module._demand(RECIPE): level}
     card.capacity = whole
     larger = replace(RECIPE, size=Size(width=72, height=64))
     rendered = engine.render(larger, go_on)  # another demand begins at full speed, with the model loaded afresh

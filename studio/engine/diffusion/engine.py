@@ -20,6 +20,7 @@ from studio.engine.annotators import Annotators, check_detectors
 from studio.engine.diffusion.compiled import Compiler
 from studio.engine.diffusion.controls import Controls
 from studio.engine.diffusion.devices import Device, choose_device, dtype_name, use_all_cores
+from studio.engine.diffusion.experience import Experience
 from studio.engine.diffusion.foresight import Foresight
 from studio.engine.diffusion.identity import identified
 from studio.engine.diffusion.latents import decode, decode_patiently, latents_of, undecoded
@@ -74,7 +75,7 @@ class DiffusionEngine:
         self._last: tuple[tuple[object, ...], Rendered, tuple[Stamp, ...]] | None = None
         self.compiler = Compiler()
         self._foresee = Foresight(library, model_folders)
-        self._learnt: dict[tuple[object, ...], Level] = {}  # where a picture that lacked memory begins next time
+        self._learnt = Experience()
 
     def prepare(self) -> EngineReady:
         """Choose the device (the libraries came with this module). Raises `StudioError`."""
@@ -84,16 +85,19 @@ class DiffusionEngine:
     def render(self, recipe: Recipe, on_progress: OnProgress) -> Rendered:
         """The picture of a recipe; an unchanged job gives the picture it had. Raises `StudioError`, `RenderCancelled`."""
         levels = levels_of(self._made_ready().device.torch_device, may_rest_in_eight(recipe))
-        level = self._learnt.get(_demand(recipe)) or self._foresee(recipe, levels, self.prepare())
+        level = self._learnt.begin(_demand(recipe), self._foresee(recipe, levels, self.prepare()), levels)
         while True:
             try:
-                return self._guarded(recipe, partial(self._render, recipe, Reporter(recipe.steps, on_progress), level))
+                made = self._guarded(recipe, partial(self._render, recipe, Reporter(recipe.steps, on_progress), level))
             except OutOfMemory:
-                if level == levels[-1]:
-                    self._learnt.pop(_demand(recipe), None)  # next time there may be more
+                slower = self._learnt.lacked(_demand(recipe), level, levels)
+                if slower is None:
                     raise
-            level = levels[levels.index(level) + 1]  # outside `except`: the error keeps nothing alive by now
-            self._learnt[_demand(recipe)] = level
+            else:
+                if not made.reused:
+                    self._learnt.made(_demand(recipe), level, levels)
+                return made
+            level = slower  # outside `except`: the error keeps nothing alive by now
 
     def decode(self, kept: Undecoded, on_progress: OnProgress) -> Rendered:
         """The picture of latents that `render` told before. Raises `StudioError`, `RenderCancelled`."""
@@ -174,7 +178,7 @@ class DiffusionEngine:
         guests = Guests(self._plugins, self._read_image, recipe, self.on_fault, as_out_of_memory)
         guests.look_up()
         model = self._loaded(recipe, ready, report)
-        place = Placement(model, self._learnt.get(_demand(recipe), Level.WHOLE))
+        place = Placement(model, self._learnt.levels.get(_demand(recipe), Level.WHOLE))
         report.phase("decoding")
         with place.at_work(model.vae), interruptible((model.vae.decoder,), report):
             pixels = decode_patiently(model.vae, latents_of(kept).to(model.device), recipe.tiling)
