@@ -18,7 +18,19 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from studio.core.library import BadQuery
-from studio.core.query_values import Choice, Part, Span, Term, Word, choice, days, is_unfinished_day, number, size
+from studio.core.query_values import (
+    Choice,
+    Part,
+    Span,
+    Term,
+    Word,
+    choice,
+    days,
+    is_unfinished_day,
+    number,
+    size,
+    symbols,
+)
 
 TEXT_MAX = 2000
 TERMS_MAX = 100
@@ -171,7 +183,8 @@ def _word(token: Token, last: bool) -> Word | None:
     text, prefix = token.value, last and not token.closed
     if not token.quoted and text.endswith("*"):
         text, prefix = text.rstrip("*"), True
-    return Word(text, prefix) if any(c.isalnum() for c in text) else None  # mere punctuation is passed over
+    says = any(c.isalnum() for c in text) or symbols(text)
+    return Word(text, prefix) if says else None  # mere punctuation is passed over
 
 
 def _value(name: str, value: str, token: Token, last: bool, today: date) -> Term | None:

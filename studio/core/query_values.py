@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -66,6 +67,23 @@ _NUMBER = r"\d{1,18}(?:\.\d{0,18})?|\.\d{1,18}"
 _COMPARED = re.compile(rf"(?P<op>>=|<=|>|<|=)?(?P<n>{_NUMBER})")
 _RANGE = re.compile(rf"(?P<low>{_NUMBER})?\.\.(?P<high>{_NUMBER})?")
 _TINY = 1e-9
+_SYMBOLS = {"So", "Sm", "Sc"}
+_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"  # of skin, behind an emoji
+_JOINER, _STYLES = "\u200d", "\ufe0e\ufe0f"
+
+
+def symbols(text: str) -> tuple[str, ...]:
+    """The runs of emoji and other symbols in a text, which are no words; signs of ASCII are punctuation.
+
+    Whether one is to be drawn in colour or as text is left out: the same emoji is typed both ways.
+    """
+    runs = [""]
+    for c in text:
+        if (not c.isascii() and unicodedata.category(c) in _SYMBOLS) or c in _TONES or (c == _JOINER and runs[-1]):
+            runs[-1] += c
+        elif c not in _STYLES and runs[-1]:
+            runs.append("")
+    return tuple(run.rstrip(_JOINER) for run in runs if run)
 
 
 def number(text: str, whole: bool) -> tuple[float, float]:

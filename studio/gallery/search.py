@@ -12,11 +12,11 @@ import numpy as np
 
 from studio.core.library import Listing, Query, Sort
 from studio.core.query import Condition, parse
-from studio.core.query_values import Box, Choice, Days, Part, Span, Word
+from studio.core.query_values import Box, Choice, Days, Part, Span, Word, symbols
 from studio.gallery.columns import IMPORTED, MISSING, TRASHED, Columns, Ints, Mask, day_runs, midnight, packed, seqs_of
 from studio.gallery.index import Index
 from studio.gallery.looks import Looks
-from studio.gallery.words import match_all
+from studio.gallery.words import holding, match_all
 
 _IS = {"trash": TRASHED, "missing": MISSING, "imported": IMPORTED}
 _FACET = "SELECT group_concat(seq) FROM facets WHERE kind = ? AND value IN (SELECT value FROM json_each(?))"
@@ -105,8 +105,16 @@ class Search:
                 return self._chosen(field, value)
 
     def _matching(self, words: Iterable[Word]) -> Mask:
-        query = "SELECT group_concat(rowid) FROM words WHERE words MATCH ?"
-        return self.columns.has(seqs_of(self._index, query, (match_all(words),)))
+        """Words by the full-text index, and symbols, of which it knows nothing, by reading the texts through."""
+        words, mask = list(words), np.ones(len(self.columns), np.bool_)
+        held = [word for word in words if any(c.isalnum() for c in word.text)]
+        if held:
+            query = "SELECT group_concat(rowid) FROM words WHERE words MATCH ?"
+            mask &= self.columns.has(seqs_of(self._index, query, (match_all(held),)))
+        for word in words:
+            for run in symbols(word.text):
+                mask &= self.columns.has(seqs_of(self._index, holding(word.field), (run,)))
+        return mask
 
     def _named(self, part: Part) -> Mask:
         if part.field == "folder":

@@ -14,7 +14,8 @@ from studio.core.query_values import Word
 _ALONE = re.compile(
     "([\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff])"
 )  # kana, Chinese characters, Hangul syllables
-_EVERYWHERE = "{prompt raw note tags}"
+_PLACES = ("prompt", "raw", "note", "tags")
+_EVERYWHERE = f"{{{' '.join(_PLACES)}}}"
 
 
 def spaced(text: str) -> str:
@@ -25,6 +26,12 @@ def spaced(text: str) -> str:
 def match_all(words: Iterable[Word]) -> str:
     """An FTS5 expression: all of these words, each anywhere or in its field."""
     return " AND ".join(f"({word.field or _EVERYWHERE} : {_phrase(word)})" for word in words)
+
+
+def holding(field: str) -> str:
+    """A query for the rows whose text, everywhere or in a field, holds a run of `symbols`."""
+    text = " || char(10) || ".join((field,) if field else _PLACES)
+    return f"SELECT group_concat(rowid) FROM words WHERE instr(replace(replace({text}, char(65038), ''), char(65039), ''), ?)"
 
 
 def _phrase(word: Word) -> str:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from studio.core.library import BadQuery
 from studio.core.query import FIELDS, Condition, parse
 from studio.core.query_complete import complete
-from studio.core.query_values import Box, Choice, Days, Part, Span, Term, Word
+from studio.core.query_values import Box, Choice, Days, Part, Span, Term, Word, symbols
 
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # others may work on this machine
 TODAY = date(2026, 11, 25)
@@ -76,6 +76,8 @@ def understood(text: str) -> tuple[tuple[Condition, ...], BadQuery | None]:
         ("date:to", []),
         ("colour:b", []),
         ("red -", [Word("red")]),
+        ("🐱", [Word("🐱", True)]),
+        ("♥ … “” + ", [Word("♥")]),
     ],
 )
 def test_what_is_understood(text: str, expected: list[Term]) -> None:
@@ -112,6 +114,11 @@ def test_errors_are_sentences_that_point(text: str, words: str, marked: str) -> 
     error = caught.value
     assert words in str(error)
     assert text[error.position : error.position + error.length] == marked
+
+
+def test_symbols() -> None:
+    assert symbols("a🐱🐶 cat❤\ufe0f, 👩🏽\u200d🎨\u200d ½ + $ €") == ("🐱🐶", "❤", "👩🏽\u200d🎨", "€")
+    assert symbols("\u200d\ufe0f\U0001f3fb") == ("\U0001f3fb",)
 
 
 @CALM

@@ -149,6 +149,32 @@ def test_values_are_completed(library: tuple[GalleryStore, tuple[Picture, ...]])
     assert [item.text for item in store.complete("plugin:", 7)] == ["lora"]
 
 
+def test_emoji_are_found_where_they_stand(data: Path) -> None:
+    store = store_in(data)
+    prompts = ("a 🐱 in the garden", "a cat in the garden", "a ❤\ufe0f of stone", "two 👩🏽\u200d🎨 at work", "🐱🐶")
+    pictures = [store.add(noise(8), recipe(prompt, seed=seed), MADE_WITH) for seed, prompt in enumerate(prompts, 1)]
+    store.add(noise(8), replace(recipe("plain", seed=6), negative_prompt="🐶"), MADE_WITH)
+    store.mark([pictures[1].id], note="so 🐶", add_tags=["★"])
+    asked = {
+        "🐱": [1, 5],
+        "🐱 garden ": [1],
+        "-🐱 garden ": [2],
+        "❤": [3],
+        "❤\ufe0f": [3],
+        "👩🏽\u200d🎨 ": [4],
+        "🐶": [2, 5],
+        "🐱🐶": [5],
+        "negative:🐶": [6],
+        "note:🐶": [2],
+        "★": [2],
+        "🦊": [],
+        '"a 🐱 in"': [1],
+        "%": [1, 2, 3, 4, 5, 6],
+    }
+    assert {text: seeds(store, text) for text in asked} == asked
+    store.close()
+
+
 def test_a_wrong_search_is_told_with_its_place(library: tuple[GalleryStore, tuple[Picture, ...]]) -> None:
     with pytest.raises(BadQuery, match="There is no field “modell”") as caught:
         library[0].listing(Query(text="red modell:mini"))
