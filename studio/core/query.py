@@ -171,7 +171,7 @@ def _term(token: Token, last: bool, today: date) -> Term | None:
     try:
         return _value(name, value, token, last, today)
     except ValueError as error:
-        if last and FIELDS[name].kind == "days" and is_unfinished_day(value):
+        if last and FIELDS[name].kind == "days" and is_unfinished_day(value, today):
             return None
         hint = f"Write for example {FIELDS[name].example}"
         if FIELDS[name].choices:

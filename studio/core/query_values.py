@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from calendar import monthrange
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -149,12 +151,28 @@ def days(text: str, today: date) -> Days | None:
     return kinds.get(found[0] if found else "=", Days(begin, end))
 
 
-def is_unfinished_day(text: str) -> bool:
+def is_unfinished_day(text: str, today: date) -> bool:
     """Whether more typing can make a day of a text that is none."""
-    rest = re.sub(r"^.*\.\.|^(>=|<=|>|<|=)", "", text).lower()
-    return re.fullmatch(r"\d{0,4}(-\d{0,2}){0,2}", rest) is not None or any(
-        name.startswith(rest) for name in NAMED_DAYS
-    )
+    first, dots, rest = text.lower().partition("..")
+    if dots and first:
+        try:
+            _period(first, today)
+        except ValueError:
+            return False
+    if not dots:
+        rest = re.sub(r"^(>=|<=|>|<|=)", "", first)
+    if re.fullmatch(r"\d{0,3}", rest) or any(name.startswith(rest) for name in NAMED_DAYS):
+        return True
+    return any(day.startswith(rest) for day in _days_of(rest[:4]))
+
+
+def _days_of(year: str) -> Iterator[str]:
+    """All days of a year, in every way to write them; none for what is no year."""
+    if re.fullmatch(r"(?!0000)[0-9]{4}", year):
+        for month in range(1, 13):
+            for day in range(1, monthrange(int(year), month)[1] + 1):
+                for month_text in {str(month), f"{month:02}"}:
+                    yield from (f"{year}-{month_text}-{day_text}" for day_text in {str(day), f"{day:02}"})
 
 
 def _period(text: str, today: date) -> tuple[date, date]:
@@ -171,12 +189,13 @@ def _period(text: str, today: date) -> tuple[date, date]:
     found = re.fullmatch(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?-?", text)
     if found is None:
         raise ValueError("is not a day, a month or a year")
-    year, month, number_of_day = int(found[1]), int(found[2] or 0), int(found[3] or 0)
+    year, month, number_of_day = (None if part is None else int(part) for part in found.groups())
+    assert year is not None  # it is no optional part
     try:
-        if number_of_day:
+        if month is not None and number_of_day is not None:
             first = date(year, month, number_of_day)
             return first, first + day
-        if month:
+        if month is not None:
             return date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
         return date(year, 1, 1), date(year + 1, 1, 1)
     except (ValueError, OverflowError):
