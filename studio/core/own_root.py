@@ -28,6 +28,7 @@ class _Root:
         self._lock = threading.Lock()
         self._identity: tuple[int, int] | None = None
         self._token = ""
+        self.returns = 0  # how often it came back with other numbers
 
     def check(self) -> bool:
         """Whether it is there, and the one that was first seen; False before there is one. Raises RootGone, OSError."""
@@ -41,8 +42,10 @@ class _Root:
             identity = (status.st_dev, status.st_ino)
             if self._identity is None:
                 self._token = _token_in(self.path) or _new_token(self.path)
-            elif identity != self._identity and not (self._token and _token_in(self.path) == self._token):
-                raise RootGone(self.path, _OTHER)
+            elif identity != self._identity:
+                if not self._token or _token_in(self.path) != self._token:
+                    raise RootGone(self.path, _OTHER)
+                self.returns += 1
             self._identity = identity
             return True
 
@@ -63,6 +66,11 @@ def check(path: Path) -> None:
     root = _root_of(path)
     if root is not None:
         root.check()
+
+
+def returns(root: Path) -> int:
+    """How often a root was found to have come back on another device: what was open before leads nowhere now."""
+    return _roots[root].returns if root in _roots else 0
 
 
 def make_folders(folder: Path) -> None:

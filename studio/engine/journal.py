@@ -160,6 +160,7 @@ class Journal:
                 self._write(lines)
                 self._troubled = False
             except OSError:
+                self._leave_a_lost_file()
                 self._give_back(lines)
         self._let_go()
 
@@ -204,6 +205,24 @@ class Journal:
         hold(self._descriptor)
         self._file = file
         sync_names(self._folder)
+
+    def _leave_a_lost_file(self) -> None:
+        """Begin another file where ours is not what lies at its place: its disk was pulled out and is back.
+
+        What is in ours there is taken over at the next start together with the new one.
+        """
+        if self._descriptor < 0 or self._file is None:
+            return
+        try:
+            there = os.stat(self._file)
+        except OSError:
+            return
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.fstat(self._descriptor), there):
+                return
+        with contextlib.suppress(OSError):
+            os.close(self._descriptor)
+        self._descriptor, self._file, self._torn = -1, None, False
 
     def _let_go(self) -> None:
         if self._descriptor < 0:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from studio.core.errors import StorageProblem
 from studio.core.library import Marks
-from studio.core.own_root import check
+from studio.core.own_root import check, returns
 from studio.core.paths import Folders
 from studio.core.picture import Picture
 from studio.gallery.durable import PART, make_folder, storage_problem
@@ -45,6 +45,7 @@ class Shelf:
         self.compared = False
         self.passed_over: set[tuple[str, int]] = set()  # files of watched folders that say nothing
         self._index: Index | None = None
+        self._returns = 0  # of the root, when the index was opened
         self._unlisted: dict[str, Picture] = {}
         self._stand_ins: dict[int, str] = {}  # negative keys of pictures that had no row when they were listed
 
@@ -61,6 +62,10 @@ class Shelf:
     def opened(self) -> Index:
         """The index, opened if need be."""
         with self.lock:
+            if self._index is not None and self._returns != returns(self.folders.root):
+                with suppress(sqlite3.Error):
+                    self._index.close()
+                self._open_index(compare=True)
             self.open(compare=False)
             assert self._index is not None  # open() never leaves without one
             return self._index
@@ -235,7 +240,7 @@ class Shelf:
         if compare or index.is_empty():
             self.compare(index)
         self.last_id = max(self.last_id, index.last_id(_far_ahead()))
-        self._index = index
+        self._index, self._returns = index, returns(self.folders.root)
 
     def _list_unlisted(self) -> None:
         if not self._unlisted:

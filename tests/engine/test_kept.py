@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
+import shutil
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -219,6 +222,30 @@ def test_what_the_disk_refused_is_written_at_the_end_once_there_is_room(
     assert told
     assert one.close()
     assert journal().open() == ()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be renamed there")
+def test_a_journal_whose_disk_came_back_is_begun_anew_beside_the_old(
+    journal: Callable[..., Journal], data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = journal()
+    first.add(JOBS)
+    assert first.wait(5)
+    shutil.copytree(data, tmp_path / "copy")
+    data.rename(tmp_path / "away")
+    (tmp_path / "copy").rename(data)
+    lost, write = os.fstat(first._descriptor), os.write
+
+    def refusing(descriptor: int, view: bytes) -> int:
+        if os.path.samestat(os.fstat(descriptor), lost):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return write(descriptor, view)
+
+    monkeypatch.setattr(os, "write", refusing)
+    first.over("job-0")
+    assert first.wait(10)
+    die(first)
+    assert [job.key for job in journal().open()] == ["job-1", "job-2", "job-3", "job-4"]
 
 
 def test_a_disk_that_refuses_latents_stops_nothing(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_a_stick_that_comes_back_with_other_numbers_is_known_again(data: Path, t
     (tmp_path / "copy").rename(data)
     store.add(PICTURE, recipe(), MADE_WITH)
     assert len(list((data / "pictures").rglob("*.png"))) == 2
+    assert store.count() == 2, "its index too, whose old connection leads to where it was"
     store.close()
 
 
