@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
@@ -226,3 +227,19 @@ def test_an_address_is_asked_for_with_its_host_on_show(
     qtbot.mouseClick(dialog.read, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: asked == ["https://example.org/index.json"])
     assert studio.state.settings.get("plugin_index") == "https://example.org/index.json"
+
+
+def test_no_plugins_folder_is_made_where_the_data_went_away(
+    page: PluginsPage, studio: Studio, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()))
+    root = data / "0"
+    page.open_folder.click()
+    assert [Path(name).name for name in opened] == ["plugins"]
+    root.rename(data / "elsewhere")
+    page.open_folder.click()
+    assert not root.exists()
+    assert len(opened) == 1
+    assert "plugins folder cannot be opened" in studio.state.messages.history()[-1].headline
+    (data / "elsewhere").rename(root)

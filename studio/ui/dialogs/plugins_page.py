@@ -19,6 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from studio.core.errors import StorageProblem
+from studio.core.own_root import make_folders
 from studio.core.plugins import PluginInfo
 from studio.core.settings import BY_NAME, Settings
 from studio.state.plugins_model import PluginsModel
@@ -162,5 +164,12 @@ class PluginsPage(QDialog):
 
     def _on_open_folder(self) -> None:
         if self._folder is not None:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            try:
+                make_folders(self._folder)
+            except OSError as error:
+                hint = self.tr("Look whether the folder of your data is still there.")
+                self._plugins.failed.emit(
+                    StorageProblem(self.tr("The plugins folder cannot be opened."), hint, str(error))
+                )
+                return
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._folder)))
