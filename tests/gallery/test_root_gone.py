@@ -86,7 +86,9 @@ def test_a_first_start_makes_the_folder_and_files_that_are_replaced_do_not_matte
     store = GalleryStore(Folders(root=data / "deep"))
     write_whole(data / "deep" / "draft.json", b"1")
     write_whole(data / "deep" / "draft.json", b"2")
-    store.add(PICTURE, recipe(), MADE_WITH)
+    saved = store.add(PICTURE, recipe(), MADE_WITH)
+    assert saved.file.is_relative_to(data / "deep")
+    assert store.count() == 1
     store.close()
 
 
